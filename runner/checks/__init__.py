@@ -1,0 +1,1 @@
+"""Rules over a document whose shape is valid; each returns findings."""

@@ -1,0 +1,1 @@
+"""Runs plans: a pure conductor decides, an executor acts, a journal remembers."""

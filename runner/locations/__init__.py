@@ -1,0 +1,1 @@
+"""Where exported data lives."""

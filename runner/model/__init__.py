@@ -1,0 +1,1 @@
+"""Frozen models of documents; no behaviour beyond their invariants."""

@@ -1,0 +1,1 @@
+"""From a checked blueprint to a plan: immutable data that can be printed."""

@@ -1,0 +1,1 @@
+"""Commands that never outlive their run: a reaper process per run (Linux)."""

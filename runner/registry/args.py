@@ -1,0 +1,74 @@
+"""Typed arguments and outputs of functions: the one declaration from which schema, decoder and pages come."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+import pydantic
+from pydantic import alias_generators, json_schema
+
+from runner.base import secret
+
+_CAMEL = pydantic.ConfigDict(
+    frozen=True,
+    extra="forbid",
+    alias_generator=alias_generators.to_camel,
+    populate_by_name=True,
+    arbitrary_types_allowed=True,
+    strict=True,
+    validate_default=True,
+)
+
+
+class Arguments(pydantic.BaseModel):
+    """Base of all argument models: frozen, strict, unknown keys refused, `snake_case` here and `camelCase` in YAML."""
+
+    model_config = _CAMEL
+
+
+class Outputs(pydantic.BaseModel):
+    """Base of all output models; what a function returns is journalled, so it holds JSON values only."""
+
+    model_config = _CAMEL
+
+
+class ExportOutputs(Outputs):
+    """Outputs of a function that made an export; the restore point of the run is made of these.
+
+    All sizes are bytes. `bytes_new` counts the chunks that the repository did not have, before compression,
+    `bytes_stored` what they take after compression and encryption.
+    """
+
+    export: str = pydantic.Field(description="Id of the export in the repository.")
+    bytes_read: int = pydantic.Field(description="Bytes read from the source.")
+    bytes_new: int = pydantic.Field(description="Bytes that the repository did not have yet.")
+    bytes_stored: int = pydantic.Field(description="Bytes added to the repository, compressed and encrypted.")
+
+
+class NoOutputs(Outputs):
+    """Outputs of a function that has none."""
+
+
+def argument(
+    description: str, *, default: Any = ..., example: Any = None, alias: str | None = None, **rules: Any
+) -> Any:
+    """Declare one argument.
+
+    Args:
+        description: One sentence for the reference page and `runner explain`.
+        default: The value when it is left out; without one the argument is required.
+        example: A value for the reference page.
+        alias: Its name in YAML, where that is not the camelCase of the field.
+        **rules: Further pydantic constraints (`ge`, `pattern`, `min_length`).
+    """
+    if alias is not None:
+        rules["alias"] = alias
+    examples: list[Any] | None = None if example is None else [example]
+    return pydantic.Field(default, description=description, examples=examples, **rules)
+
+
+# A text that may be a secret: the function passes it to `ctx.reveal` where it leaves the process (environment, file).
+SecretText: TypeAlias = Annotated[
+    str | secret.Secret,
+    json_schema.WithJsonSchema({"type": "string", "description": "Text, or a secret."}),
+]

@@ -1,0 +1,216 @@
+"""The contract of a storage driver, split by capability; what a driver implements is what it can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from runner.base import cancel, errors, ids
+
+
+class StorageError(errors.PermanentError):
+    """A storage operation failed."""
+
+    default_code = "RT300"
+
+
+class StorageUnavailable(errors.TransientError):
+    """A storage operation failed and may succeed later (throttling, a lost connection)."""
+
+    default_code = "RT300"
+
+
+class SnapshotMissing(StorageError):
+    """The snapshot does not exist."""
+
+    default_code = "RT301"
+
+
+class VolumeMissing(StorageError):
+    """The volume does not exist."""
+
+    default_code = "RT302"
+
+
+class SnapshotInUse(StorageError):
+    """The snapshot cannot be deleted while something depends on it."""
+
+    default_code = "RT303"
+
+
+class QuotaExceeded(StorageError):
+    """The provider refuses to hold more."""
+
+    default_code = "RT304"
+
+
+class SnapshotState(StrEnum):
+    """Where a snapshot is on its way."""
+
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class Capability(StrEnum):
+    """What a driver can do beyond the required; each stands for one protocol below."""
+
+    READ_BLOCKS = "readBlocks"
+    CHANGED_BLOCKS = "changedBlocks"
+    WRITE_BLOCKS = "writeBlocks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A point-in-time image held by the storage.
+
+    Attributes:
+        id: The handle; starts with `DRIVER:` so that it says by itself which driver holds it.
+        volume: The volume as the blueprint names it.
+        size_bytes: Size of the volume at that time.
+        tags: What was put on it at creation; holds the creating phase's token.
+        method: How it was taken, for people (`reflink`, `sparse copy: ext4 has no reflinks`).
+    """
+
+    id: ids.SnapshotId
+    volume: str
+    size_bytes: int
+    created: datetime
+    state: SnapshotState
+    tags: Mapping[str, str] = field(default_factory=dict)
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """A stretch of a volume, in bytes; `zero` says that it holds nothing but zeros (so it need not be read)."""
+
+    offset: int
+    length: int
+    zero: bool = False
+
+    @property
+    def end(self) -> int:
+        """Offset of the first byte after it."""
+        return self.offset + self.length
+
+
+class BlockReader(Protocol):
+    """Reads blocks of one snapshot; safe from several threads."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the volume."""
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` from `offset` on; the range lies within the volume."""
+
+    def allocated(self) -> Iterator[Extent]:
+        """Yield the extents that may hold data, increasing and disjoint; everything between them is zero."""
+
+
+class BlockWriter(Protocol):
+    """Writes blocks of one new volume; safe from several threads. What is never written stays zero."""
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write within the volume."""
+
+    def commit(self) -> None:
+        """Make everything durable and the volume visible under its name."""
+
+
+class SnapshotDriver(Protocol):
+    """What every driver can do.
+
+    Volumes are named by texts of the driver's own form (a path, an id). All calls may be repeated: the driver keeps
+    no state of its own between them. Errors are those of this module only.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under which it is registered, and with which its snapshot ids start."""
+
+    @property
+    def listing_delay(self) -> timedelta:
+        """How long after `create_snapshot` a listing may not show the snapshot yet."""
+
+    def create_snapshot(self, volume: str, tags: Mapping[str, str], cancel: cancel.CancelToken) -> Snapshot:
+        """Take a snapshot; returns as soon as it has an id, perhaps still `pending`.
+
+        Raises:
+            VolumeMissing: If the volume does not exist.
+            QuotaExceeded: If the provider holds as many as it may.
+        """
+
+    def get_snapshot(self, snapshot: ids.SnapshotId) -> Snapshot:
+        """Describe a snapshot.
+
+        Raises:
+            SnapshotMissing: If it does not exist.
+        """
+
+    def list_snapshots(self, tags: Mapping[str, str]) -> list[Snapshot]:
+        """Return the snapshots that carry all these tags, oldest first."""
+
+    def delete_snapshot(self, snapshot: ids.SnapshotId) -> None:
+        """Delete a snapshot; succeeds if it does not exist.
+
+        Raises:
+            SnapshotInUse: While something depends on it.
+        """
+
+
+@runtime_checkable
+class ReadBlocks(Protocol):
+    """The driver can read the blocks of a snapshot."""
+
+    def open_snapshot(self, snapshot: ids.SnapshotId) -> AbstractContextManager[BlockReader]:
+        """Open a ready snapshot for reading.
+
+        Raises:
+            SnapshotMissing: If it does not exist.
+        """
+
+
+@runtime_checkable
+class ChangedBlocks(Protocol):
+    """The driver knows, or can find out, what changed between two snapshots of a volume."""
+
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[Extent] | None:
+        """Yield what may differ, increasing and disjoint; None when the two cannot be compared (read all then).
+
+        A base that does not exist any more, another volume, and a volume that shrank count as not comparable.
+        """
+
+
+@runtime_checkable
+class WriteBlocks(Protocol):
+    """The driver can make a new volume from data."""
+
+    def create_volume(self, volume: str, size_bytes: int, *, overwrite: bool) -> AbstractContextManager[BlockWriter]:
+        """Start a new volume; leaving the context without `commit` leaves nothing behind.
+
+        Raises:
+            EnvironmentProblem: RT310 if it exists and `overwrite` is false.
+        """
+
+
+_PROTOCOLS = {
+    Capability.READ_BLOCKS: ReadBlocks,
+    Capability.CHANGED_BLOCKS: ChangedBlocks,
+    Capability.WRITE_BLOCKS: WriteBlocks,
+}
+
+
+def capabilities(driver: SnapshotDriver) -> frozenset[Capability]:
+    """Return what the driver can do, from what it implements."""
+    return frozenset(name for name, protocol in _PROTOCOLS.items() if isinstance(driver, protocol))
+
+
+def driver_of(snapshot: ids.SnapshotId) -> str:
+    """Return the name of the driver that holds a snapshot."""
+    return snapshot.partition(":")[0]

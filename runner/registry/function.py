@@ -1,0 +1,105 @@
+"""How a storage function is declared: `@function` on a stateless callable with typed arguments and outputs."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from runner.registry import args, context
+
+Call: TypeAlias = Callable[[context.PhaseContext, Any], "args.Outputs | context.Gate | None"]
+Find: TypeAlias = Callable[[context.PhaseContext, Any, str], "args.Outputs | None"]
+
+
+class Effects(StrEnum):
+    """What a function does to the world; only a reading function may run before its start is durable."""
+
+    READS = "reads"
+    CREATES = "creates"
+    MUTATES = "mutates"
+    DELETES = "deletes"
+
+
+@dataclass(slots=True, kw_only=True)
+class FunctionSpec:
+    """A registered function and its contract.
+
+    Attributes:
+        idempotent: Whether running it twice with equal arguments leaves the world as running it once.
+        idempotent_argument: Name of the boolean argument by which the author says so (`RunCommand`), if any.
+        dynamic_outputs: Whether it returns outputs that the phase declares (`outputs:`), unknown to the model.
+        find: Looks for what an earlier attempt with the same token created; None if nothing can be looked for.
+        distribution: The package that brought it, for error messages.
+    """
+
+    name: str
+    effects: Effects
+    idempotent: bool
+    call: Call
+    arguments: type[args.Arguments]
+    outputs: type[args.Outputs]
+    idempotent_argument: str | None = None
+    dynamic_outputs: bool = False
+    since: str = "0.1"
+    find: Find | None = field(default=None)
+    distribution: str = "blueprint-runner"
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return self.description.split("\n", 1)[0]
+
+    @property
+    def description(self) -> str:
+        """The docstring."""
+        return inspect.getdoc(self.call) or ""
+
+    def finder(self, find: Find) -> Find:
+        """Register the decorated callable as this function's `find`."""
+        self.find = find
+        return find
+
+
+def function(
+    name: str,
+    *,
+    effects: Effects,
+    idempotent: bool,
+    idempotent_argument: str | None = None,
+    dynamic_outputs: bool = False,
+    since: str = "0.1",
+) -> Callable[[Call], FunctionSpec]:
+    """Declare a storage function; arguments and outputs are read from the annotations.
+
+    The callable takes `(ctx, args)` and returns its outputs, nothing, or a `Gate`.
+
+    Raises:
+        TypeError: If the annotations do not name an `Arguments` and an `Outputs` model.
+    """
+
+    def declare(call: Call) -> FunctionSpec:
+        hints = typing.get_type_hints(call)
+        arguments, outputs = hints.get("args"), hints.get("return")
+        if outputs is type(None) or (inspect.isclass(outputs) and issubclass(outputs, context.Gate)):
+            outputs = args.NoOutputs
+        if not (inspect.isclass(arguments) and issubclass(arguments, args.Arguments)):
+            raise TypeError(f"{name}: annotate `args` with a subclass of Arguments")
+        if not (inspect.isclass(outputs) and issubclass(outputs, args.Outputs)):
+            raise TypeError(f"{name}: annotate the return type with a subclass of Outputs, a Gate or None")
+        return FunctionSpec(
+            name=name,
+            effects=effects,
+            idempotent=idempotent,
+            call=call,
+            arguments=arguments,
+            outputs=outputs,
+            idempotent_argument=idempotent_argument,
+            dynamic_outputs=dynamic_outputs,
+            since=since,
+        )
+
+    return declare

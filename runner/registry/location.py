@@ -1,0 +1,102 @@
+"""The contract of a location: a flat store of named objects, kept small enough for a directory and an object store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+from runner.base import errors
+
+Buffer: TypeAlias = "bytes | bytearray | memoryview"
+
+
+class LocationError(errors.PermanentError):
+    """A location operation failed."""
+
+    default_code = "RT400"
+
+
+class LocationUnavailable(errors.TransientError):
+    """A location operation failed and may succeed later (network, throttling)."""
+
+    default_code = "RT400"
+
+
+class ObjectMissing(LocationError):
+    """There is no object of that name."""
+
+    default_code = "RT401"
+
+
+class ObjectExists(LocationError):
+    """There is an object of that name already."""
+
+    default_code = "RT402"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """What a listing tells about an object."""
+
+    name: str
+    size: int
+    modified: datetime
+
+
+class Location(Protocol):
+    """Stores objects by name.
+
+    Names are relative paths of `[A-Za-z0-9._-]+` parts joined by `/`; anything else is a `ValueError`, on the way in
+    and on the way out. All calls are safe from several threads and processes. A `put` that has returned is durable
+    (it survives a power loss) and complete: no reader ever sees half an object. What was put can be read at once by
+    anybody (read after write); a listing may lag behind by `listing_delay`. Errors are `LocationError` and
+    `LocationUnavailable` only; a full disk is `EnvironmentProblem` RT312, a missing permission RT311.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is, for people and for `--location`; holds no credentials."""
+
+    @property
+    def listing_delay(self) -> float:
+        """Seconds after which a listing shows what was put; 0 when at once."""
+
+    def put(self, name: str, data: Sequence[Buffer], *, overwrite: bool = False) -> None:
+        """Store the concatenation of the buffers; the call may take long and does not keep the buffers.
+
+        Raises:
+            ObjectExists: If there is one of that name and `overwrite` is false; it is left as it was.
+        """
+
+    def get(self, name: str) -> bytes:
+        """Return a whole object.
+
+        Raises:
+            ObjectMissing: If there is none.
+        """
+
+    def read_into(self, name: str, offset: int, target: memoryview) -> None:
+        """Fill `target` from `offset` on.
+
+        Raises:
+            ObjectMissing: If there is none.
+            LocationError: If the object ends before the target is full (code RT400).
+        """
+
+    def stat(self, name: str) -> ObjectInfo:
+        """Describe an object.
+
+        Raises:
+            ObjectMissing: If there is none.
+        """
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """List all objects whose name starts with `prefix` (a text, not only whole parts), in the order of names."""
+
+    def delete(self, name: str) -> None:
+        """Remove an object; succeeds when there is none."""
+
+    def sweep(self) -> int:
+        """Remove what interrupted calls of dead processes left behind (temporary files); return how many."""

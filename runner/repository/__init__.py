@@ -1,0 +1,1 @@
+"""The encrypted, deduplicated store of exports on a location."""

@@ -1,0 +1,1 @@
+"""Contract suites and helpers for authors of plugins; imported by tests only."""

@@ -1,0 +1,24 @@
+# The programs come from .venv when there is one, otherwise from PATH.
+BIN := $(if $(wildcard .venv/bin/python),.venv/bin/)
+
+.PHONY: check fix bench docs
+
+check:
+	$(BIN)ruff format --check .
+	$(BIN)ruff check .
+	$(BIN)mypy
+	$(BIN)lint-imports
+	$(BIN)python -m pytest -q -n auto
+
+fix:
+	$(BIN)ruff check --fix .
+	$(BIN)ruff format .
+
+bench:
+	$(BIN)python benchmarks/startup.py
+	$(BIN)python benchmarks/control_path.py
+	$(BIN)python benchmarks/data_path.py
+
+# Everything that is generated and committed; a test each compares it with the code.
+docs:
+	$(BIN)python -m pytest -q tests -k freshness --update-golden

@@ -1,0 +1,77 @@
+"""The text of a document, by lines, for excerpts and for places inside a scalar."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cached_property
+
+from runner.base import span as spans
+from runner.document import nodes
+
+# The line breaks that the YAML parser counts; str.splitlines() knows more of them.
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+
+
+class SourceFile:
+    """The text of a file that findings point into."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines without their ends."""
+        return tuple(_BREAK.split(self.text))
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        return (0, *(found.end() for found in _BREAK.finditer(self.text)))
+
+    def line(self, number: int) -> str:
+        """Return a line, counted from 1; empty beyond the end."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+    def offset(self, line: int, column: int) -> int:
+        """Return the index into the text of a place, both counted from 1."""
+        return min(self._starts[min(line, len(self._starts)) - 1] + column - 1, len(self.text))
+
+    def place(self, offset: int) -> tuple[int, int]:
+        """Return line and column, both counted from 1, of an index into the text."""
+        low, high = 0, len(self._starts)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._starts[middle] <= offset else (low, middle)
+        return low + 1, offset - self._starts[low] + 1
+
+    def span(self, start: int, end: int, *, pointer: str = "") -> spans.Span:
+        """Return the span between two indexes into the text."""
+        line, column = self.place(start)
+        end_line, end_column = self.place(end)
+        return spans.Span(
+            file=self.path, line=line, column=column, end_line=end_line, end_column=end_column, pointer=pointer
+        )
+
+    def part(self, node: nodes.ScalarNode, start: int, end: int) -> spans.Span:
+        """Return the place of the characters `start` to `end` of a scalar's text.
+
+        Indentation, folding and escapes make the written text differ from the value; the same fragment is therefore
+        looked up in the written text, the whole scalar is the answer where it is not there.
+        """
+        fragment = node.text[start:end].split("\n", 1)[0]
+        position = self.offset(node.span.line, node.span.column)
+        limit = self.offset(node.span.end_line, node.span.end_column)
+        for _ in range(_occurrences_before(node.text, fragment, start) + 1):
+            position = self.text.find(fragment, position, limit) + 1
+            if position == 0 or not fragment:
+                return node.span
+        found = self.span(position - 1, position - 1 + len(fragment))
+        return replace(found, pointer=node.span.pointer)
+
+
+def _occurrences_before(text: str, fragment: str, start: int) -> int:
+    count, position = 0, text.find(fragment)
+    while fragment and 0 <= position < start:
+        count, position = count + 1, text.find(fragment, position + 1)
+    return count

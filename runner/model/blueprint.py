@@ -1,0 +1,165 @@
+"""A blueprint as it was written, typed: actions, phases, inputs; nothing is resolved or planned yet.
+
+Every part keeps its JSON Pointer, from which the place in the file is found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import IntEnum
+
+from runner.base import span as spans
+from runner.base.jsonvalue import JsonValue
+from runner.document import nodes, source
+
+
+class Level(IntEnum):
+    """Which language a blueprint is written in: Kanister's, or ours with the added keys."""
+
+    KANISTER = 0
+    OWN = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """A typed parameter of an action.
+
+    Attributes:
+        type: One of `string integer number boolean array object path`.
+        default: The value when none is given; meaningless unless `has_default`.
+        enum: The values allowed; empty when any is.
+        pattern: A regular expression that the whole text must match.
+    """
+
+    name: str
+    type: str
+    default: JsonValue
+    has_default: bool
+    required: bool
+    enum: tuple[JsonValue, ...]
+    pattern: str | None
+    secret: bool
+    description: str
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputDeclaration:
+    """An output that a phase declares because its function cannot know it."""
+
+    name: str
+    type: str
+    secret: bool
+    description: str
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrySpec:
+    """Attempts after the first, as written; None where the document leaves the choice to the runner.
+
+    Attributes:
+        limit: How many further attempts.
+        errors: Which failures are tried again: `transient`, `timeout`, or error codes.
+        initial: Pause before the second attempt; multiplied by `factor` each time, up to `maximum`.
+        jitter: Each pause is varied by up to this fraction either way.
+    """
+
+    limit: int
+    errors: tuple[str, ...] | None
+    initial: timedelta | None
+    factor: float | None
+    maximum: timedelta | None
+    jitter: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A function with its arguments as written; texts in them may be templates."""
+
+    function: str
+    arguments: Mapping[str, JsonValue]
+    pointer: str
+    timeout: timedelta | None
+    retry: RetrySpec | str | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo(Call):
+    """The `revert` or `cleanup` of a phase."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase(Call):
+    """One step of an action.
+
+    Attributes:
+        needs: Phases that it waits for; None means all above it.
+        retry: A retry of its own, the name of a policy, or None for the default of the function.
+        objects: Kubernetes objects by alias, as written; level 0 only.
+    """
+
+    name: str
+    needs: tuple[str, ...] | None
+    revert: Undo | None
+    cleanup: Undo | None
+    outputs: Mapping[str, OutputDeclaration]
+    objects: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """A named entry point of a blueprint.
+
+    Attributes:
+        kind: The kind of object it is for, if it says so.
+        phases: In the order of the document.
+        defer: The phase that runs last, whatever happened; named `defer` when it has no name of its own.
+        output_artifacts: Name to key to template.
+        timeout: Limit of the action without unwinding.
+    """
+
+    name: str
+    pointer: str
+    kind: str | None
+    inputs: Mapping[str, Input]
+    phases: tuple[Phase, ...]
+    defer: Phase | None
+    output_artifacts: Mapping[str, Mapping[str, JsonValue]]
+    input_artifact_names: tuple[str, ...]
+    secret_names: tuple[str, ...]
+    config_map_names: tuple[str, ...]
+    timeout: timedelta | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """A whole blueprint, with the text and the nodes that it came from."""
+
+    level: Level
+    api_version: str
+    name: str
+    description: str
+    actions: Mapping[str, Action]
+    retry_policies: Mapping[str, RetrySpec]
+    text: str
+    file: str
+    root: nodes.MapNode
+
+    def span(self, pointer: str, *, key: bool = False) -> spans.Span:
+        """Return the place of a value (or of its key), or of the nearest ancestor that exists."""
+        return nodes.nearest(self.root, pointer, key=key).span
+
+    def part_span(self, pointer: str, start: int, end: int) -> spans.Span:
+        """Return the place of the characters `start` to `end` of a text value, such as one name in a template.
+
+        Falls back to the place of the whole value where characters and text do not correspond.
+        """
+        node = nodes.nearest(self.root, pointer)
+        if not isinstance(node, nodes.ScalarNode) or node.span.pointer != pointer:
+            return node.span
+        return source.SourceFile(self.file, self.text).part(node, start, end)

@@ -1,0 +1,37 @@
+"""Start-up is felt at every command, so the expensive packages are imported where they are used."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXPENSIVE = {
+    "blake3", "boto3", "cbor2", "cryptography", "durationpy", "jinja2", "jsonschema", "kubernetes", "networkx",
+    "obstore", "openstack", "psutil", "pydantic", "pyfastcdc", "pyVmomi", "rich", "sqlite3", "yaml", "zstandard",
+}  # fmt: skip
+
+
+def _imported(top: Path, state: Path, *arguments: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "runner", *arguments],
+        cwd=top, env={**os.environ, "RUNNER_STATE_DIR": str(state)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {name.strip().split(".")[0] for name in re.findall(r"\|\s+([\w.]+)$", done.stderr, re.M)}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("completion", "bash")])
+def test_help_and_completion_import_nothing_expensive(top: Path, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    imported = _imported(top, tmp_path, *arguments)
+    assert "click" in imported
+    assert imported & EXPENSIVE == set()
+
+
+def test_help_of_a_command_imports_no_graph_and_no_provider(top: Path, tmp_path: Path) -> None:
+    imported = _imported(top, tmp_path, "exec", "--help")
+    assert imported & {"networkx", "jinja2", "jsonschema", "cryptography", "boto3", "kubernetes", "obstore"} == set()

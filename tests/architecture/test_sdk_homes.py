@@ -1,0 +1,61 @@
+"""Every foreign package has a home: the only part of the project that may import it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+HOMES = {
+    "blake3": ("runner/repository",),
+    "boto3": ("runner/storage/aws", "runner/locations/retention.py"),
+    "cbor2": ("runner/repository",),
+    "click": ("runner/cli", "runner/__main__.py"),
+    "crc32c": ("runner/engine",),
+    "cryptography": ("runner/repository",),
+    "durationpy": ("runner/base/durations.py",),
+    "jinja2": ("runner/templates", "runner/dashboard"),
+    "jsonschema": ("runner/document",),
+    "kubernetes": ("runner/kube",),
+    "networkx": ("runner/plan",),
+    "obstore": ("runner/locations",),
+    "openstack": ("runner/storage/openstack",),
+    "psutil": ("runner/base", "runner/processes"),
+    "pydantic": ("runner/registry", "runner/functions", "runner/engine"),
+    "pyfastcdc": ("runner/repository",),
+    "pytest": ("runner/testing",),
+    "pyVmomi": ("runner/storage/vsphere",),
+    "rich": ("runner/cli",),
+    "yaml": ("runner/document",),
+    "zstandard": ("runner/repository",),
+}
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
+            yield node.module.split(".")[0], node.lineno
+
+
+def _foreign(module: Any) -> list[tuple[str, int]]:
+    own = {*sys.stdlib_module_names, "runner"}
+    return [(name, line) for name, line in _imported(module.tree) if name not in own]
+
+
+def strangers(place: str, imports: list[tuple[str, int]]) -> list[str]:
+    """Imports that have no home, or are not at home in this file."""
+    return [f"{place}:{line} {name}" for name, line in imports if not place.startswith(HOMES.get(name, ()) or ("?",))]
+
+
+def test_foreign_packages_are_imported_only_at_home(modules: list[Any]) -> None:
+    assert [found for module in modules for found in strangers(module.place, _foreign(module))] == []
+
+
+@pytest.mark.parametrize(("place", "name"), [("runner/engine/drive.py", "networkx"), ("runner/plan/graph.py", "numpy")])
+def test_a_package_that_is_not_at_home_is_found(place: str, name: str) -> None:
+    assert strangers(place, [(name, 1)]) == [f"{place}:1 {name}"]

@@ -1,0 +1,330 @@
+"""The events of a run: what a journal holds and what `run_state.apply` folds. Plain values, JSON in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+from runner.base import errors
+from runner.base.jsonvalue import JsonObject, JsonValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorValue:
+    """A failure as it is journalled and shown; `kind` is what retry policies look at.
+
+    `kind` is one of `transient timeout permanent cancelled internal`; `retry_after` is in seconds.
+    """
+
+    code: str
+    message: str
+    kind: str
+    details: str = ""
+    hint: str = ""
+    context: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCreated:
+    """The run exists; `request` is all that it will ever need of the world (`request.to_json`)."""
+
+    type: ClassVar[str] = "run.created"
+    run: str
+    nonce: str
+    request: Mapping[str, Any]
+    format: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A process drives the run from here on; `elapsed` of the records counts from this one."""
+
+    type: ClassVar[str] = "run.attached"
+    pid: int
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """An attempt may have effects from here on."""
+
+    type: ClassVar[str] = "phase.started"
+    node: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succeeded:
+    """The node is done."""
+
+    type: ClassVar[str] = "phase.succeeded"
+    node: str
+    attempt: int
+    outputs: JsonObject
+    how: str = "returned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """The node waits without a thread: for an approval until `until`, or for the moment `until`."""
+
+    type: ClassVar[str] = "phase.waiting"
+    node: str
+    attempt: int
+    gate: str
+    message: str
+    until: str | None
+    outputs: JsonObject = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed:
+    """An attempt ended with an error; whether there is another one is decided next."""
+
+    type: ClassVar[str] = "phase.attempt_failed"
+    node: str
+    attempt: int
+    error: ErrorValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryScheduled:
+    """The next attempt starts at `at` (wall time)."""
+
+    type: ClassVar[str] = "phase.retrying"
+    node: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookedFor:
+    """`find` was asked what the failed attempts had created; `outputs` is None when there was nothing."""
+
+    type: ClassVar[str] = "phase.looked_for"
+    node: str
+    outputs: JsonObject | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The node has failed for good, with the error of its last attempt."""
+
+    type: ClassVar[str] = "phase.failed"
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeCancelled:
+    """The node was given up with the run."""
+
+    type: ClassVar[str] = "phase.cancelled"
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InDoubt:
+    """An attempt ended without telling how: the runner died, or the attempt did not end in time (`error`)."""
+
+    type: ClassVar[str] = "phase.in_doubt"
+    node: str
+    attempt: int
+    error: ErrorValue | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residue:
+    """A node that did not succeed has created something nevertheless; its revert gets these outputs."""
+
+    type: ClassVar[str] = "phase.residue"
+    node: str
+    outputs: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A person said how an attempt in doubt had ended: `rerun`, `succeeded` or `failed`."""
+
+    type: ClassVar[str] = "phase.settled"
+    node: str
+    how: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A person let a waiting phase go on."""
+
+    type: ClassVar[str] = "phase.approved"
+    node: str
+    comment: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something is not as it should be, though the run goes on."""
+
+    type: ClassVar[str] = "phase.warned"
+    node: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequested:
+    """A person asked for the run to be given up."""
+
+    type: ClassVar[str] = "run.cancel_requested"
+    request: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """The run cannot go on for a reason of its own: its deadline, or a full disk under the journal."""
+
+    type: ClassVar[str] = "run.stopped"
+    error: ErrorValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitStarted:
+    """Every phase succeeded; artifacts are rendered and the restore point is being stored."""
+
+    type: ClassVar[str] = "run.commit_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """The result stands: nothing is reverted from here on."""
+
+    type: ClassVar[str] = "run.committed"
+    artifacts: JsonObject
+    restore_point: JsonObject | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitFailed:
+    """The artifacts or the restore point could not be made."""
+
+    type: ClassVar[str] = "run.commit_failed"
+    error: ErrorValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwinding:
+    """Cleanups and reverts run from here on, in this order."""
+
+    type: ClassVar[str] = "run.unwinding"
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferring:
+    """The unwind is over; the deferred phase, if there is one, runs."""
+
+    type: ClassVar[str] = "run.deferring"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The run has ended."""
+
+    type: ClassVar[str] = "run.finished"
+    status: str
+
+
+Event: TypeAlias = (
+    RunCreated
+    | Attached
+    | Started
+    | Succeeded
+    | Gated
+    | AttemptFailed
+    | RetryScheduled
+    | LookedFor
+    | Failed
+    | NodeCancelled
+    | InDoubt
+    | Residue
+    | Settled
+    | Approved
+    | Warned
+    | CancelRequested
+    | Stopped
+    | CommitStarted
+    | Committed
+    | CommitFailed
+    | Unwinding
+    | Deferring
+    | Finished
+)
+
+_TYPES: Mapping[str, type[Any]] = {kind.type: kind for kind in Event.__args__}
+_FIELDS = {kind: tuple(f.name for f in dataclasses.fields(kind)) for kind in _TYPES.values()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An event in its place: number from 0, wall time (RFC 3339), seconds since the driver attached."""
+
+    seq: int
+    at: str
+    elapsed: float
+    event: Event
+
+
+def to_json(record: Record) -> dict[str, JsonValue]:
+    """Write a record as a JSON object (without its number, which the journal line carries)."""
+    event = record.event
+    value: dict[str, Any] = {"type": event.type, "at": record.at, "elapsed": round(record.elapsed, 6)}
+    for name in _FIELDS[type(event)]:
+        held = getattr(event, name)
+        value[name] = dataclasses.asdict(held) if isinstance(held, ErrorValue) else held
+    return value
+
+
+def from_json(seq: int, value: Mapping[str, Any]) -> Record:
+    """Read what `to_json` wrote.
+
+    Raises:
+        PermanentError: RT213 for an event of an unknown type (written by a newer runner).
+    """
+    fields = dict(value)
+    kind = _TYPES.get(fields.pop("type"))
+    if kind is None:
+        raise errors.PermanentError(
+            f'the journal has an event of the unknown type "{value["type"]}"',
+            code="RT213",
+            hint="drive the run with the version of the runner that started it",
+        )
+    at, elapsed = fields.pop("at"), fields.pop("elapsed")
+    if fields.get("error") is not None:
+        fields["error"] = ErrorValue(**fields["error"])
+    if "order" in fields:
+        fields["order"] = tuple(fields["order"])
+    return Record(seq=seq, at=at, elapsed=elapsed, event=kind(**fields))
+
+
+def error_value(error: errors.RunnerError) -> ErrorValue:
+    """Turn an exception into the value that is journalled."""
+    match error:
+        case errors.Cancelled():
+            kind = "cancelled"
+        case errors.TimedOut():
+            kind = "timeout"
+        case errors.TransientError():
+            kind = "transient"
+        case _:
+            kind = "permanent"
+    retry_after = error.retry_after if isinstance(error, errors.TransientError) else None
+    return ErrorValue(
+        code=error.code,
+        message=error.message,
+        kind=kind,
+        details=error.details,
+        hint=error.hint,
+        context=error.context,
+        retry_after=None if retry_after is None else retry_after.total_seconds(),
+    )

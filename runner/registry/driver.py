@@ -74,6 +74,7 @@ class Snapshot:
         size_bytes: Size of the volume at that time.
         tags: What was put on it at creation; holds the creating phase's token.
         method: How it was taken, for people (`reflink`, `sparse copy: ext4 has no reflinks`).
+        path: Where this machine can read it as a file or a directory; empty when nowhere.
     """
 
     id: ids.SnapshotId
@@ -83,6 +84,7 @@ class Snapshot:
     state: SnapshotState
     tags: Mapping[str, str] = field(default_factory=dict)
     method: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ class Extent:
 
 
 class BlockReader(Protocol):
-    """Reads blocks of one snapshot; safe from several threads."""
+    """Reads blocks of one snapshot; safe from several threads. The blocks never change."""
 
     @property
     def size_bytes(self) -> int:
@@ -127,7 +129,8 @@ class SnapshotDriver(Protocol):
     """What every driver can do.
 
     Volumes are named by texts of the driver's own form (a path, an id). All calls may be repeated: the driver keeps
-    no state of its own between them. Errors are those of this module only.
+    no state of its own between them. Errors are those of this module, `EnvironmentProblem` (RT310 to RT312) and
+    `Cancelled` only.
     """
 
     @property
@@ -153,8 +156,11 @@ class SnapshotDriver(Protocol):
             SnapshotMissing: If it does not exist.
         """
 
-    def list_snapshots(self, tags: Mapping[str, str]) -> list[Snapshot]:
-        """Return the snapshots that carry all these tags, oldest first."""
+    def list_snapshots(self, volume: str, tags: Mapping[str, str]) -> list[Snapshot]:
+        """Return the snapshots of a volume that carry all these tags, oldest first.
+
+        The volume need not exist any more. What was created may be missing for `listing_delay`.
+        """
 
     def delete_snapshot(self, snapshot: ids.SnapshotId) -> None:
         """Delete a snapshot; succeeds if it does not exist.
@@ -173,6 +179,7 @@ class ReadBlocks(Protocol):
 
         Raises:
             SnapshotMissing: If it does not exist.
+            StorageError: RT300 if it is not ready, RT306 if it has no blocks (a snapshot of a directory).
         """
 
 

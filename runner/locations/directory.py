@@ -93,7 +93,7 @@ class Directory:
             contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
         ):
             path.unlink()
-            files.sync_directory(path.parent)
+            files.flush_directory(path.parent)
 
     def sweep(self) -> int:
         """Remove temporary files of dead processes."""
@@ -122,7 +122,7 @@ class Directory:
             if place.is_relative_to(self._root) and place != self._root:
                 with contextlib.suppress(FileExistsError):
                     place.mkdir(0o700)
-                files.sync_directory(place.parent)
+                files.flush_directory(place.parent)
         (self._root / _TEMPORARY).mkdir(0o700, exist_ok=True)
         with self._lock:
             self._durable.add(directory)

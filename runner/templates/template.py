@@ -1,0 +1,86 @@
+"""A text with `{{ … }}` in it: parsed once, rendered to a typed value or to text."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from runner.base import quantities, secret
+from runner.templates import evaluate, expression, functions, problem, references, scan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A parsed template.
+
+    Attributes:
+        parts: Plain texts and expressions in their order.
+        problems: What is wrong with it; such a template is never rendered.
+        references: What it reads, in the order of the text.
+        is_typed: Whether it is exactly one expression, so that it yields that value and not text.
+    """
+
+    parts: tuple[str | expression.Expression, ...]
+    problems: tuple[problem.Problem, ...]
+    references: tuple[references.Reference, ...]
+    is_typed: bool
+
+    def render(self, roots: Mapping[str, object]) -> object:
+        """Return the value.
+
+        Raises:
+            TemplateError: With the code of the problem (KB401 to KB405).
+            SecretMisuse: KB702 if it looks at a secret.
+        """
+        for found in self.problems:
+            raise problem.TemplateError(found.message, code=found.code, hint=found.hint)
+        values = [part if isinstance(part, str) else _value(part, roots) for part in self.parts]
+        return values[0] if self.is_typed else _joined(values)
+
+
+@functools.lru_cache(maxsize=16384)
+def parse(text: str) -> Template:
+    """Parse a text; what is wrong with it is found in `problems`."""
+    pieces, problems = scan.split(text)
+    parts: list[str | expression.Expression] = []
+    read: list[references.Reference] = []
+    for piece in pieces:
+        if not piece.is_expression:
+            parts.append(piece.text)
+            continue
+        parsed = expression.parse(piece.text, piece.offset)
+        parts.append(parsed)
+        problems.extend(parsed.problems)
+        read.extend(parsed.references)
+    is_typed = len(pieces) == 1 and pieces[0].is_expression and text.startswith("{{") and text.endswith("}}")
+    return Template(parts=tuple(parts), problems=tuple(problems), references=tuple(read), is_typed=is_typed)
+
+
+def is_template(text: str) -> bool:
+    """Tell whether a text is more than plain text."""
+    return scan.marks_template(text)
+
+
+def _value(part: expression.Expression, roots: Mapping[str, object]) -> object:
+    assert part.node is not None, "a template with problems is not rendered"
+    return evaluate.evaluate(part.node, roots)
+
+
+def _joined(values: Sequence[object]) -> object:
+    hidden = evaluate.secrets_in(values)
+    if not hidden:
+        return _concatenate(values)
+    label = " and ".join(dict.fromkeys(found.label for found in hidden))
+    return secret.Secret(f"text with {label}", lambda: _concatenate([evaluate.revealed(value) for value in values]))
+
+
+def _concatenate(values: Sequence[object]) -> str:
+    try:
+        text = "".join(functions.text_of(value) for value in values)
+    except (ValueError, TypeError) as error:
+        raise problem.TemplateError("a value of the template cannot be written as text") from error
+    if len(text) > functions.LARGEST_TEXT:
+        limit = quantities.bytes_for_people(functions.LARGEST_TEXT)
+        raise problem.TemplateError(f"the rendered text is larger than {limit}", hint="pass large data through a file")
+    return text

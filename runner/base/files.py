@@ -144,9 +144,9 @@ def temporary_name() -> str:
     return f"{owner.current()}.{ids.base32(ids.random_bytes(5), 8)}~"
 
 
-def is_leftover(entry: os.DirEntry[str], now: datetime) -> bool:
-    """Tell whether an entry is a temporary file that nobody will ever finish."""
-    name, dot, drawn = entry.name.rpartition(".")
+def is_leftover(entry: os.DirEntry[str], now: datetime, *, prefix: str = "") -> bool:
+    """Tell whether an entry has a temporary name behind the prefix, and nobody will ever finish it."""
+    name, dot, drawn = entry.name.removeprefix(prefix).rpartition(".")
     if not dot or not drawn.endswith("~"):
         return False
     try:

@@ -1,0 +1,1 @@
+"""The driver for raw images and directories on this machine."""

@@ -1,0 +1,156 @@
+"""Snapshots of raw images and directories of this machine; no account, no daemon, no state but what lies beside them.
+
+An image is copied by reflink, which takes a moment and shares the blocks; where the file system cannot do that, its
+data is copied, and an image that is written to meanwhile is refused. Snapshots of directories are copied file by
+file: they are not of one moment, have no blocks, and are read by path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from runner.base import cancel as cancels
+from runner.base import clock as clocks
+from runner.base import files, ids
+from runner.registry import driver
+from runner.storage.file import copying, extents, failures, image, layout
+
+# Another process may remove the empty directory of snapshots again before this one has put something there.
+_ATTEMPTS = 5
+
+
+class FileDriver:
+    """Volumes are paths of images or directories.
+
+    Args:
+        clock: Tells when a snapshot was taken.
+        random: Draws the names of snapshots.
+    """
+
+    name = layout.NAME
+    listing_delay = timedelta(0)
+
+    def __init__(self, *, clock: clocks.Clock | None = None, random: ids.RandomBytes = ids.random_bytes) -> None:
+        self._clock = clock or clocks.SystemClock()
+        self._random = random
+
+    def create_snapshot(self, volume: str, tags: Mapping[str, str], cancel: cancels.CancelToken) -> driver.Snapshot:
+        """Copy a volume beside itself; the snapshot appears when it is complete and durable."""
+        cancel.raise_if_cancelled()
+        with failures.translated(volume):
+            source = _existing(volume)
+            shelf = layout.shelf_of(volume)
+            layout.sweep(shelf, "", self._clock.now())
+            temporary = _make_temporary(shelf)
+            try:
+                created = self._clock.now()
+                method, size = _copy(source, temporary / layout.DATA, cancel)
+                layout.write_facts(temporary, volume=volume, size_bytes=size, created=created, tags=tags, method=method)
+                place = shelf / ids.base32(self._random(10), 16)
+                # Never replaces a snapshot: a directory that is not empty cannot be renamed over.
+                temporary.rename(place)
+            except BaseException:
+                layout.remove(temporary)
+                _remove_empty(shelf)
+                raise
+            files.flush_directory(shelf)
+            return layout.describe(place)
+
+    def get_snapshot(self, snapshot: ids.SnapshotId) -> driver.Snapshot:
+        """Describe a snapshot."""
+        with failures.translated(snapshot):
+            return layout.describe(layout.place_of(snapshot))
+
+    def list_snapshots(self, volume: str, tags: Mapping[str, str]) -> list[driver.Snapshot]:
+        """Return the snapshots of a volume with these tags, oldest first."""
+        shelf = layout.shelf_of(volume)
+        found = []
+        with failures.translated(shelf):
+            layout.sweep(shelf, "", self._clock.now())
+            names = [entry.name for entry in shelf.iterdir()] if shelf.is_dir() else []
+            for name in names:
+                with contextlib.suppress(driver.SnapshotMissing):
+                    found.append(self.get_snapshot(layout.id_of(shelf / name)))
+        chosen = [one for one in found if tags.items() <= one.tags.items()]
+        return sorted(chosen, key=lambda one: (one.created, one.id))
+
+    def delete_snapshot(self, snapshot: ids.SnapshotId) -> None:
+        """Delete a snapshot; it vanishes at once, and who reads it may read on."""
+        with failures.translated(snapshot), contextlib.suppress(driver.SnapshotMissing, FileNotFoundError):
+            place = layout.place_of(snapshot)
+            temporary = place.with_name(files.temporary_name())
+            place.rename(temporary)
+            files.flush_directory(place.parent)
+            layout.remove(temporary)
+            _remove_empty(place.parent)
+
+    @contextmanager
+    def open_snapshot(self, snapshot: ids.SnapshotId) -> Iterator[driver.BlockReader]:
+        """Open the snapshot of an image for reading."""
+        with image.opened(self.get_snapshot(snapshot)) as descriptor:
+            yield image.Reader(descriptor)
+
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
+        """Compare two snapshots of one image, reading only what holds data in either."""
+        with failures.translated(snapshot):
+            new = layout.describe(layout.place_of(snapshot))
+            try:
+                old = layout.describe(layout.place_of(base))
+            except driver.SnapshotMissing:
+                return None
+        if Path(old.path).parent.parent != Path(new.path).parent.parent or old.size_bytes > new.size_bytes:
+            return None
+        return _compare(old, new)
+
+    def create_volume(
+        self, volume: str, size_bytes: int, *, overwrite: bool
+    ) -> AbstractContextManager[driver.BlockWriter]:
+        """Start a new image beside its final name."""
+        return image.created(volume, size_bytes, self._clock.now(), overwrite=overwrite)
+
+
+def _existing(volume: str) -> Path:
+    path = layout.volume_path(volume)
+    if not path.exists():
+        raise driver.VolumeMissing(f"there is no volume {volume}", hint="check the path of the image or directory")
+    if path == path.parent or not (path.is_dir() or path.is_file()):
+        raise driver.StorageError(
+            f"{volume} is neither an image nor a directory that can be copied beside itself", code="RT306"
+        )
+    return path
+
+
+def _make_temporary(shelf: Path) -> Path:
+    for _ in range(_ATTEMPTS):
+        files.make_directories(shelf)
+        temporary = shelf / files.temporary_name()
+        with contextlib.suppress(FileNotFoundError):
+            temporary.mkdir(0o700)
+            return temporary
+    raise driver.StorageUnavailable(f"{shelf} is removed again and again")
+
+
+def _copy(source: Path, target: Path, cancel: cancels.CancelToken) -> tuple[str, int]:
+    if source.is_file():
+        return copying.copy_image(source, target, cancel), target.stat().st_size
+    try:
+        method = copying.copy_tree(source, target, cancel)
+    except FileNotFoundError as error:
+        raise driver.StorageUnavailable(f"{error.filename} vanished while {source} was copied") from error
+    sizes = (Path(parent, name).lstat().st_size for parent, _, names in os.walk(target) for name in names)
+    return method, sum(sizes)
+
+
+def _compare(old: driver.Snapshot, new: driver.Snapshot) -> Iterator[driver.Extent]:
+    with image.opened(old) as before, image.opened(new) as after, failures.translated(new.id):
+        yield from extents.differences(before, old.size_bytes, after, new.size_bytes)
+
+
+def _remove_empty(shelf: Path) -> None:
+    with contextlib.suppress(OSError):  # it holds other snapshots, or is gone already
+        shelf.rmdir()

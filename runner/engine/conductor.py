@@ -8,7 +8,6 @@ undecided, never at all nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from runner.base import cancel, clock
@@ -76,27 +75,29 @@ class _Turn:
     def _retrying(self, plan: PlanNode, node: NodeState) -> None:
         if self.stopping:
             self.commands.append(cmd.Fail(plan.id))
-        elif node.retry_at is not None and self._is_ahead(clock.parse_isoformat(node.retry_at)):
-            return
-        elif not plan.has_find:
-            self.commands.append(cmd.Start(plan.id, node.attempt + 1))
-        elif not node.looked:
+        elif self._is_due(node.retry_at) and (not plan.has_find or self._has_looked(plan, node)):
+            self.commands.append(self._again(plan, node))
+
+    def _again(self, plan: PlanNode, node: NodeState) -> Command:
+        if node.look_failed:
+            return cmd.Fail(plan.id)
+        return cmd.Accept(plan.id, "found") if node.residue is not None else cmd.Start(plan.id, node.attempt + 1)
+
+    def _has_looked(self, plan: PlanNode, node: NodeState) -> bool:
+        """Tell whether `find` has answered, or never will; ask it if it is time."""
+        if not node.looked and self._is_due(node.look_at):
             self.commands.append(cmd.LookFor(plan.id))
-        elif node.residue is not None:
-            self.commands.append(cmd.Accept(plan.id, "found"))
-        else:
-            self.commands.append(cmd.Start(plan.id, node.attempt + 1))
+        return node.looked
 
     def _gated(self, name: str, node: NodeState) -> None:
         gate = node.gate
         if gate is None:
             return
-        until = clock.parse_isoformat(gate.until) if gate.until else None
         if self.stopping:
             self.commands.append(cmd.Cancel(name))
         elif node.approval is not None:
             self.commands.append(cmd.Pass(name))
-        elif until is not None and not self._is_ahead(until):
+        elif gate.until is not None and self._is_due(gate.until):
             self.commands.append(cmd.Expire(name) if gate.gate == "approval" else cmd.Pass(name))
         elif gate.gate == "approval":
             self.persons.append(name)
@@ -109,11 +110,11 @@ class _Turn:
         """
         if node.settle is not None:
             self.commands.append(self._settled(plan, node))
-        elif plan.has_find and not node.looked:
-            self.commands.append(cmd.LookFor(plan.id))
+        elif plan.has_find and not self._has_looked(plan, node):
+            return
         elif node.residue is not None:
             self.commands.append(cmd.Accept(plan.id, "found"))
-        elif not (plan.has_find or plan.reads or plan.idempotent):
+        elif node.look_failed or not (plan.has_find or plan.reads or plan.idempotent):
             self.persons.append(plan.id)
         elif node.error is not None:
             self.commands.append(cmd.Doubt(plan.id))
@@ -151,10 +152,8 @@ class _Turn:
         reason = self._reason()
         if reason is not None:
             self.commands.extend(cmd.Interrupt(name, reason) for name in state.running)
-        if state.running or state.undecided:
-            return
-        lookups = list(self._residues())
-        self.commands.extend(lookups or [cmd.Unwind(unwind.order(state))])
+        if not state.running and not state.undecided and self._residues_known():
+            self.commands.append(cmd.Unwind(unwind.order(state)))
 
     def _reason(self) -> cancel.Reason | None:
         if self.state.cancel_requested:
@@ -164,13 +163,15 @@ class _Turn:
                 return cancel.Reason.DEADLINE if error.kind == "timeout" else cancel.Reason.CANCELLED
         return None
 
-    def _residues(self) -> Iterator[Command]:
+    def _residues_known(self) -> bool:
         """Look for what failed or cancelled creators have left, so that their reverts can remove it."""
+        known = True
         for name in self.state.started:
-            node = self.state.nodes[name]
-            creates = self.state.by_id[name].has_find and self.state.by_id[name].revert is not None
-            if creates and node.status in (NodeStatus.FAILED, NodeStatus.CANCELLED) and not node.looked:
-                yield cmd.LookFor(name)
+            plan, node = self.state.by_id[name], self.state.nodes[name]
+            leaves = plan.has_find and plan.revert is not None
+            if leaves and node.status in (NodeStatus.FAILED, NodeStatus.CANCELLED):
+                known = self._has_looked(plan, node) and known
+        return known
 
     def commit(self) -> None:
         """Commit once; what was asked meanwhile comes too late if it succeeds."""
@@ -193,8 +194,12 @@ class _Turn:
         left = [node.id] if node is not None and not state.nodes[node.id].finished_at else []
         self.undo(left, cmd.Finish(unwind.outcome(state)))
 
-    def _is_ahead(self, moment: datetime) -> bool:
-        if moment <= self.now:
-            return False
-        self.wake_at = moment if self.wake_at is None else min(self.wake_at, moment)
-        return True
+    def _is_due(self, moment: str | None) -> bool:
+        """Tell whether a moment (none: at once) has come; otherwise see to it that this is asked again then."""
+        if moment is None:
+            return True
+        due = clock.parse_isoformat(moment)
+        if due <= self.now:
+            return True
+        self.wake_at = due if self.wake_at is None else min(self.wake_at, due)
+        return False

@@ -92,11 +92,11 @@ class AttemptFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryScheduled:
-    """The next attempt starts at `at` (wall time)."""
+    """The next attempt starts at `until` (wall time)."""
 
     type: ClassVar[str] = "phase.retrying"
     node: str
-    at: str
+    until: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,16 @@ class LookedFor:
     type: ClassVar[str] = "phase.looked_for"
     node: str
     outputs: JsonObject | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookFailed:
+    """`find` could not tell; it is asked again at `until`, or, when that is None, never."""
+
+    type: ClassVar[str] = "phase.look_failed"
+    node: str
+    error: ErrorValue
+    until: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +254,7 @@ Event: TypeAlias = (
     | AttemptFailed
     | RetryScheduled
     | LookedFor
+    | LookFailed
     | Failed
     | NodeCancelled
     | InDoubt

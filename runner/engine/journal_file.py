@@ -13,7 +13,6 @@ from runner.engine import events, journal
 # Space is taken in steps, and a reserve is always left: a full disk then stops the run, but it can still be unwound.
 _STEP = 1 << 20
 _RESERVE_BASE = 256 << 10
-_RESERVE_PER_NODE = 2 << 10
 _AT = re.compile(rb'"at":"([^"]+)"')
 
 
@@ -52,16 +51,17 @@ class FileJournal:
 
     Args:
         path: The journal, made by `create`.
-        nodes: Number of nodes of the plan, which decides how much space its unwind may need.
     """
 
-    def __init__(self, path: Path, nodes: int) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        self._reserve = _RESERVE_BASE + nodes * _RESERVE_PER_NODE
         self._failed = False
         self.is_full = False
-        self.records, self._end = journal.read(path.read_bytes())
+        data = path.read_bytes()
+        self.records, self._end = journal.read(data)
+        # The first record holds the plan, so its size tells how much the unwind may have to write.
+        self._reserve = _RESERVE_BASE + 4 * data.find(b"\n")
         os.ftruncate(self._descriptor, self._end)
         self._allocated = self._end
 

@@ -21,7 +21,10 @@ _NO_OUTPUTS: JsonObject = {}
 
 @dataclass(slots=True)
 class NodeState:
-    """One node: `attempt` counts all attempts, `retries` those that the retry policy granted."""
+    """One node: `attempt` counts all attempts, `retries` those that the retry policy granted.
+
+    `looked` says that `find` needs no more asking since the last attempt; `look_failed` that it never answered.
+    """
 
     status: NodeStatus = NodeStatus.PENDING
     attempt: int = 0
@@ -30,6 +33,9 @@ class NodeState:
     residue: JsonObject | None = None
     error: events.ErrorValue | None = None
     looked: bool = False
+    look_failures: int = 0
+    look_failed: bool = False
+    look_at: str | None = None
     settle: str | None = None
     approval: events.Approved | None = None
     gate: events.Gated | None = None
@@ -58,6 +64,7 @@ class RunState:
         cancelled_first: Whether somebody asked to give the run up before anything had failed.
         unwind: Undo nodes still to run, first to run first.
         active: Seconds for which the run has been driven, over all drivers; time in which nobody did does not count.
+        active_before: The same, without the current driver.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -90,7 +97,7 @@ class RunState:
         self.started_at = ""
         self.finished_at: str | None = None
         self.active = 0.0
-        self._active_before = 0.0
+        self.active_before = 0.0
         self.seq = -1
 
     @property
@@ -111,8 +118,8 @@ class RunState:
         """
         self.seq = record.seq
         if isinstance(record.event, events.Attached):
-            self._active_before = self.active
-        self.active = self._active_before + record.elapsed
+            self.active_before = self.active
+        self.active = self.active_before + record.elapsed
         _FOLDS[type(record.event)](self, record, record.event)
 
     def _move(self, name: str, to: NodeStatus, record: events.Record) -> NodeState:
@@ -166,8 +173,9 @@ class RunState:
             if event.node in self._dependents:
                 self.started.append(event.node)
         node.attempt = event.attempt
-        node.looked = False
-        node.settle = None
+        node.looked = node.look_failed = False
+        node.look_failures = 0
+        node.settle = node.look_at = None
         self.running[event.node] = None
         self.ready.pop(event.node, None)
 
@@ -186,13 +194,19 @@ class RunState:
     def _on_retrying(self, record: events.Record, event: events.RetryScheduled) -> None:
         node = self._move(event.node, NodeStatus.RETRYING, record)
         node.retries += 1
-        node.retry_at = event.at
+        node.retry_at = event.until
 
     def _on_looked_for(self, record: events.Record, event: events.LookedFor) -> None:
         node = self.nodes[event.node]
         node.looked = True
         if event.outputs is not None:
             node.residue = event.outputs
+
+    def _on_look_failed(self, record: events.Record, event: events.LookFailed) -> None:
+        node = self.nodes[event.node]
+        node.look_failures += 1
+        node.look_at = event.until
+        node.looked = node.look_failed = event.until is None
 
     def _on_failed(self, record: events.Record, event: events.Failed) -> None:
         node = self._move(event.node, NodeStatus.FAILED, record)
@@ -266,6 +280,7 @@ _FOLDS: Mapping[type, Callable[[RunState, events.Record, Any], None]] = {
     events.AttemptFailed: RunState._on_attempt_failed,
     events.RetryScheduled: RunState._on_retrying,
     events.LookedFor: RunState._on_looked_for,
+    events.LookFailed: RunState._on_look_failed,
     events.Failed: RunState._on_failed,
     events.NodeCancelled: RunState._on_cancelled,
     events.InDoubt: RunState._on_in_doubt,

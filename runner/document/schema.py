@@ -39,7 +39,9 @@ def _validator(name: str) -> Validator:
     from jsonschema import Draft202012Validator, validators
 
     text = (resources.schemas() / name).read_text(encoding="utf-8")
-    strict = validators.extend(Draft202012Validator, {"pattern": _pattern, "format": _format})
+    strict = validators.extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator, {"pattern": _pattern, "format": _format}
+    )
     validator: Validator = strict(json.loads(text))
     return validator
 

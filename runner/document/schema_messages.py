@@ -57,11 +57,11 @@ class _Error:
     @property
     def owner(self) -> str:
         """The mapping in words: `phase "dump"`."""
-        title = str(self.schema.get("title", "mapping"))
+        title = str(self.schema.get("title") or (self.path[-1] if self.path else "document"))
         name = self.instance.get("name") if isinstance(self.instance, Mapping) else None
         if title in _NAMED_BY_KEY and self.path:
             name = self.path[-1]
-        return f"{title} {quoted(name)}" if isinstance(name, str) else title
+        return f"{title} {quoted(name)}" if isinstance(name, str) else f"the {title}"
 
     @property
     def known(self) -> list[str]:
@@ -171,9 +171,8 @@ def _type(facts: _Error) -> Iterator[Diagnostic]:
 
 
 def _type_hint(names: Sequence[str], facts: _Error) -> str:
-    form = facts.schema.get("x-form")
-    if form:
-        return f"write {form}"
+    if "x-hint" in facts.schema:
+        return str(facts.schema["x-hint"])
     is_scalar = isinstance(facts.instance, str | int | float)
     if "string" in names and is_scalar:
         return f"put it in quotes: {json.dumps(str(_source_text(facts)))}"
@@ -190,15 +189,14 @@ def _source_text(facts: _Error) -> str:
 
 
 def _name(facts: _Error) -> Diagnostic:
-    form = facts.schema.get("x-form", "allowed here")
+    message = f"{quoted(facts.instance)} is not {facts.schema.get('x-form', 'allowed here')}"
     pointer = spans.pointer((*facts.path, facts.instance))
-    return facts.finding("KB204", f"the name {quoted(facts.instance)} is not {form}", pointer=pointer, key=True)
+    return facts.finding("KB204", message, str(facts.schema.get("x-hint", "")), pointer=pointer, key=True)
 
 
 def _form(facts: _Error) -> Iterator[Diagnostic]:
-    form = facts.schema.get("x-form")
-    message = f"{quoted(facts.instance)} is not {form}" if form else f"{facts.subject} must match {facts.limit}"
-    yield facts.finding("KB204", message, f"write {form}" if form else "")
+    message = f"{quoted(facts.instance)} is not {facts.schema.get('x-form', 'of the form ' + facts.limit)}"
+    yield facts.finding("KB204", message, str(facts.schema.get("x-hint", "")))
 
 
 def _format(facts: _Error) -> Iterator[Diagnostic]:

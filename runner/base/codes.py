@@ -145,6 +145,7 @@ _TABLE = (
     Code("RT418", "The restore point does not exist", Exit.FAILED),
     Code("RT419", "The restore point differs from what was captured", Exit.FAILED),
     Code("RT420", "The id is ambiguous", Exit.USAGE),
+    Code("RT421", "The export belongs to a restore point", Exit.FAILED),
     # RT9xx: internal
     Code("RT900", "An error without a code of its own", Exit.INTERNAL),
     Code("RT901", "The runner has a defect", Exit.INTERNAL),

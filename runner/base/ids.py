@@ -40,6 +40,17 @@ def base32(data: bytes, length: int) -> str:
     return "".join(_ALPHABET[(number >> (bits - 5 * (i + 1))) & 31] for i in range(length))
 
 
+def parse_base32(text: str) -> int | None:
+    """Return the number that base32 characters stand for, or None if one of them is not such a character."""
+    number = 0
+    for character in text:
+        digit = _ALPHABET.find(character)
+        if digit < 0:
+            return None
+        number = number << 5 | digit
+    return number
+
+
 def new_run_id(source: RandomBytes = random_bytes) -> RunId:
     """Draw an id for a run: 8 base32 characters."""
     return RunId(base32(source(5), 8))

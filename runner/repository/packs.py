@@ -1,0 +1,119 @@
+"""The form of a pack: sealed chunks, a sealed directory, a trailer that says where the directory is."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.registry import location as locations
+from runner.repository import crypto, encoding, failures, records
+
+PREFIX = "data/"
+CAPACITY = 32 * 1024 * 1024
+# The ordinal has 16 bits in a record.
+MOST_CHUNKS = 32_768
+
+_TRAILER = struct.Struct(">4sII4s")
+_MAGIC = b"BRPK"
+_DIRECTORY = b"directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A chunk that is ready to be sealed into a pack: its content, compressed if that made it smaller."""
+
+    id: bytes
+    kind: crypto.Kind
+    codec: int
+    plain: int
+    data: locations.Buffer
+
+
+class PackBuilder:
+    """Fills one pack in memory.
+
+    Reserving is for one thread at a time; sealing what was reserved may happen in several threads at once.
+
+    Args:
+        keys: Keys of the repository.
+        salt: 32 fresh random bytes.
+        buffer: At least `CAPACITY` bytes that nobody else uses until the pack is stored.
+    """
+
+    def __init__(self, keys: crypto.Keys, salt: bytes, buffer: bytearray) -> None:
+        self.salt = salt
+        self.entries: list[bytes] = []
+        self.buffer = buffer
+        self.used = 0
+        self._view = memoryview(buffer)
+        self._box = crypto.Box(keys, records.pack_name(salt), "pack", salt)
+
+    def has_room(self, pieces: Sequence[Piece]) -> bool:
+        """Tell whether all of the pieces fit."""
+        size = sum(len(piece.data) + crypto.TAG_SIZE for piece in pieces)
+        return self.used + size <= len(self.buffer) and len(self.entries) + len(pieces) <= MOST_CHUNKS
+
+    def reserve(self, pieces: Sequence[Piece]) -> tuple[int, int]:
+        """Take the next ordinals and bytes for the pieces; return the first of both."""
+        first, start = len(self.entries), self.used
+        for piece in pieces:
+            stored = len(piece.data) + crypto.TAG_SIZE
+            ordinal = len(self.entries)
+            entry = records.ENTRY.pack(piece.id, self.used, stored, piece.plain, ordinal, piece.codec, piece.kind)
+            self.entries.append(entry)
+            self.used += stored
+        return first, start
+
+    def seal(self, pieces: Sequence[Piece], first: int, start: int) -> None:
+        """Encrypt pieces to where they were reserved."""
+        view, box = self._view, self._box
+        for ordinal, piece in enumerate(pieces, first):
+            end = start + len(piece.data) + crypto.TAG_SIZE
+            bound = records.bound_of(piece.id, piece.kind, piece.codec, piece.plain)
+            box.seal_into(ordinal, piece.data, bound, view[start:end])
+            start = end
+
+    def finish(self) -> list[locations.Buffer]:
+        """Return the whole pack as buffers for `Location.put`."""
+        directory = encoding.encode({"entries": b"".join(self.entries)})
+        sealed = self._box.seal(len(self.entries), directory, _DIRECTORY)
+        trailer = _TRAILER.pack(_MAGIC, len(sealed), len(self.entries), _MAGIC)
+        return [self._view[: self.used], sealed, trailer]
+
+
+def box_of(keys: crypto.Keys, salt: bytes) -> crypto.Box:
+    """Return the box that opens the parts of a pack."""
+    return crypto.Box(keys, records.pack_name(salt), "pack", salt)
+
+
+def read_directory(location: locations.Location, keys: crypto.Keys, salt: bytes, size: int) -> list[records.Record]:
+    """Read the directory of a pack, in the order of ordinals.
+
+    Args:
+        location: Where the pack is.
+        keys: Keys of the repository.
+        salt: The pack.
+        size: Length of the whole object.
+
+    Raises:
+        RepositoryDamaged: If trailer, directory and size are not as they were written.
+    """
+    name = records.pack_name(salt)
+    if size < _TRAILER.size:
+        raise failures.damaged(name, "it is too short")
+    trailer = bytearray(_TRAILER.size)
+    location.read_into(name, size - _TRAILER.size, memoryview(trailer))
+    magic, length, count, again = _TRAILER.unpack(trailer)
+    start = size - _TRAILER.size - length
+    if magic != _MAGIC or again != _MAGIC or start < 0:
+        raise failures.damaged(name, "it has no trailer")
+    sealed = bytearray(length)
+    location.read_into(name, start, memoryview(sealed))
+    entries = encoding.Fields(box_of(keys, salt).open(count, sealed, _DIRECTORY), name).octets("entries")
+    if len(entries) != count * records.ENTRY.size:
+        raise failures.damaged(name, "its directory has the wrong length")
+    found = [records.Record(salt, *entry) for entry in records.ENTRY.iter_unpack(entries)]
+    if start != sum(record.stored for record in found):
+        raise failures.damaged(name, "its length is not what its directory says")
+    return found

@@ -1,0 +1,289 @@
+"""An open repository: the entry to exports and restore points. It knows nothing of blueprints or runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from runner.base import cancel as cancels
+from runner.base import clock as clocks
+from runner.base import errors, ids
+from runner.model.restore_point import RestorePoint
+from runner.registry import location as locations
+from runner.repository import (
+    config,
+    crypto,
+    deletions,
+    exports,
+    failures,
+    keyslots,
+    locks,
+    points,
+    reader,
+    writer,
+)
+from runner.repository import index as indexes
+
+_TICK = timedelta(microseconds=1)
+
+
+def create(
+    location: locations.Location,
+    passphrase: str,
+    *,
+    random: ids.RandomBytes = ids.random_bytes,
+    clock: clocks.Clock,
+    kdf: keyslots.KdfCost = keyslots.DEFAULT_COST,
+    workers: int | None = None,
+) -> Repository:
+    """Make a repository at an empty location.
+
+    Args:
+        location: Where.
+        passphrase: Opens the first key slot.
+        random: Source of keys and salts.
+        clock: The time.
+        kdf: What a guess of the passphrase costs.
+        workers: How many threads move data; None for as many as the machine has cores.
+
+    Raises:
+        RepositoryExists: If there is one, or the rest of one.
+    """
+    if next(location.list(config.NAME), None) is not None or _holds_data(location):
+        raise config.exists(location)
+    keys = crypto.Keys(random(crypto.KEY_SIZE), random(crypto.REPOSITORY_ID_SIZE))
+    slot = keyslots.add(location, keys, passphrase, cost=kdf, random=random, clock=clock)
+    try:
+        config.write(location, config.Config(repository=keys.repository), keys)
+    except BaseException:
+        location.delete(keyslots.PREFIX + slot)
+        raise
+    return Repository(location, keys, random=random, clock=clock, workers=workers)
+
+
+def _holds_data(location: locations.Location) -> bool:
+    return any(next(location.list(prefix), None) is not None for prefix in ("data/", "index/", points.PREFIX))
+
+
+def open(
+    location: locations.Location,
+    passphrase: str,
+    *,
+    clock: clocks.Clock,
+    random: ids.RandomBytes = ids.random_bytes,
+    workers: int | None = None,
+) -> Repository:
+    """Open a repository.
+
+    Raises:
+        RepositoryMissing: If there is none.
+        WrongPassphrase: If the passphrase opens no slot.
+        RepositoryTooNew: If it has a version or feature that is not known here.
+        RepositoryDamaged: If its configuration or its key slots are damaged.
+    """
+    found, authenticated = config.read(location)
+    _, keys = keyslots.unlock(location, found.repository, passphrase)
+    config.verify(authenticated, keys)
+    return Repository(location, keys, random=random, clock=clock, workers=workers)
+
+
+class Repository:
+    """An open repository; safe from several threads.
+
+    Several processes may use one at the same time. Only pruning excludes exports, and they it.
+    """
+
+    def __init__(
+        self,
+        location: locations.Location,
+        keys: crypto.Keys,
+        *,
+        random: ids.RandomBytes,
+        clock: clocks.Clock,
+        workers: int | None = None,
+    ) -> None:
+        self.location = location
+        self.keys = keys
+        self.random = random
+        self.clock = clock
+        self.workers = workers or reader.default_workers()
+        self.index = indexes.Index(location, keys)
+        self.index.refresh()
+
+    @property
+    def id(self) -> str:
+        """The id of the repository, for people and for caches."""
+        return self.keys.repository.hex()
+
+    def find_export(self, token: str) -> exports.Manifest | None:
+        """Return the export that was made with a token, or None."""
+        self.index.refresh()
+        chunk = self.keys.manifest_id(token)
+        return self._manifest(chunk, 256)
+
+    def manifest(self, export: ids.ExportId) -> exports.Manifest:
+        """Return an export.
+
+        Raises:
+            ExportMissing: If there is none of that id, or it was deleted.
+        """
+        bits = exports.id_bits(export)
+        found = self._manifest(bits, exports.EXPORT_ID_BITS) if bits else None
+        if found is None and bits:
+            self.index.refresh()
+            found = self._manifest(bits, exports.EXPORT_ID_BITS)
+        if found is None:
+            raise failures.ExportMissing(
+                f"there is no export {export} in the repository at {self.location.url}",
+                hint="list the restore points with `runner restore-points list`",
+                context={"export": export},
+            )
+        return found
+
+    def _manifest(self, chunk: bytes, bits: int) -> exports.Manifest | None:
+        hidden: frozenset[tuple[bytes, int]] | None = None
+        found = sorted(record for record in self.index.find_all(chunk, bits) if record.kind == crypto.Kind.MANIFEST)
+        for record in found:
+            if hidden is None:
+                hidden = deletions.read(self.location, self.keys, exports.export_id(record.id))
+            if (record.pack, record.ordinal) not in hidden:
+                return exports.decode(record.id, self.reader().open_record(record))
+        return None
+
+    def writer(
+        self,
+        *,
+        token: str,
+        cancel: cancels.CancelToken,
+        progress: writer.Progress | None = None,
+        run: str = "",
+    ) -> writer.Writer:
+        """Return a writer for one export, to be used as a context.
+
+        Args:
+            token: Token of the phase; the export is found by it.
+            cancel: Says when to give up.
+            progress: Called from worker threads with the number of bytes added so far.
+            run: The run, shown to others who find the repository locked.
+        """
+        return writer.Writer(
+            self.location,
+            self.keys,
+            self.index,
+            self.lock(exclusive=False, run=run),
+            token=token,
+            cancel=cancel,
+            random=self.random,
+            clock=self.clock,
+            workers=self.workers,
+            progress=progress,
+        )
+
+    def reader(self) -> reader.Reader:
+        """Return a reader of chunks."""
+        return reader.Reader(self.location, self.keys, self.index, self.workers)
+
+    def lock(self, *, exclusive: bool, run: str = "") -> locks.Lock:
+        """Return a lock, to be used as a context; a run holds a shared one until its restore point is stored."""
+        return locks.Lock(self.location, self.keys, exclusive=exclusive, run=run, random=self.random, clock=self.clock)
+
+    def derive_seed(self, purpose: str, bits: int = 64) -> int:
+        """Return a number that belongs to this repository and purpose and that nobody can guess without a key."""
+        return int.from_bytes(self.keys.derive(f"seed {purpose}")[: bits // 8], "big")
+
+    def delete_export(self, export: ids.ExportId) -> None:
+        """Make an export disappear; succeeds if it does not exist. Its space is freed by the next pruning.
+
+        Raises:
+            ExportInUse: While a restore point names it.
+        """
+        for point in self.points():
+            if any(reference.export == export for reference in point.exports):
+                raise failures.ExportInUse(
+                    f"the export {export} belongs to the restore point {point.id}",
+                    hint=f"delete the restore point with `runner restore-points delete {point.id}`",
+                    context={"export": export, "restorePoint": point.id},
+                )
+        bits = exports.id_bits(export)
+        if bits is None:
+            return
+        self.index.refresh()
+        found = list(self.index.find_all(bits, exports.EXPORT_ID_BITS))
+        places = [(record.pack, record.ordinal) for record in found if record.kind == crypto.Kind.MANIFEST]
+        deletions.add(self.location, self.keys, export, places, self.random)
+
+    def put_point(self, point: RestorePoint) -> RestorePoint:
+        """Store a restore point; return it as it was stored.
+
+        One that is there under the same id stays as it is. The creation time is moved so that it is later than that
+        of all others.
+
+        Raises:
+            ExportMissing: If one of its exports is not there.
+        """
+        name = points.name_of(point.id)
+        try:
+            return self._read_point(name)
+        except locations.ObjectMissing:
+            pass
+        for reference in point.exports:
+            self.manifest(reference.export)
+        newest = max((other.created for other in self.points()), default=point.created - _TICK)
+        stored = replace(point, created=max(point.created, newest + _TICK))
+        try:
+            self.location.put(name, [self.keys.seal_object(name, points.encode(stored), self.random)])
+        except locations.ObjectExists:
+            return self._read_point(name)
+        return stored
+
+    def points(self) -> list[RestorePoint]:
+        """Return all restore points, newest first.
+
+        Raises:
+            RepositoryDamaged: If one of them is not what was written.
+        """
+        found = list(self._points())
+        return sorted(found, key=lambda point: (point.created, point.id), reverse=True)
+
+    def _points(self) -> Iterator[RestorePoint]:
+        for info in self.location.list(points.PREFIX):
+            try:
+                yield self._read_point(info.name)
+            except locations.ObjectMissing:
+                continue
+
+    def point(self, prefix: str) -> RestorePoint:
+        """Return the restore point whose id is, or begins with, a text.
+
+        Raises:
+            RestorePointMissing: If there is none.
+            UsageError: RT420 if there are several.
+        """
+        names = (
+            [info.name for info in self.location.list(points.name_of(prefix))]
+            if prefix and ids.parse_base32(prefix) is not None
+            else []
+        )
+        if points.name_of(prefix) in names:
+            names = [points.name_of(prefix)]
+        if not names:
+            raise failures.RestorePointMissing(
+                f'there is no restore point "{prefix}" in the repository at {self.location.url}',
+                hint="list them with `runner restore-points list`",
+            )
+        if len(names) > 1:
+            shown = ", ".join(name.removeprefix(points.PREFIX) for name in names[:5])
+            raise errors.UsageError(
+                f'"{prefix}" is the beginning of {len(names)} restore points',
+                code="RT420",
+                hint=f"choose one of: {shown}",
+            )
+        return self._read_point(names[0])
+
+    def delete_point(self, point: ids.RestorePointId) -> None:
+        """Remove a restore point; succeeds if it does not exist. Its space is freed by the next pruning."""
+        self.location.delete(points.name_of(point))
+
+    def _read_point(self, name: str) -> RestorePoint:
+        return points.decode(name, self.keys.open_object(name, self.location.get(name)))

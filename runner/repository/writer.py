@@ -1,0 +1,275 @@
+"""Put chunks into a repository: hash, look up, compress, encrypt and store, in worker threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+import zstandard
+
+from runner.base import cancel as cancels
+from runner.base import clock as clocks
+from runner.base import ids
+from runner.registry import location as locations
+from runner.registry.location import Buffer
+from runner.repository import crypto, encoding, exports, locks, packing, packs, records, segments
+from runner.repository import index as indexes
+
+Result = TypeVar("Result")
+Progress = Callable[[int], None]
+
+CHECKPOINT_CHUNKS = 65_536
+_ZSTD_LEVEL = 1
+# A group is hashed, compressed and sealed together: few enough bytes to stay in the cache of a core, enough chunks
+# that they can be read back with few calls.
+_GROUP_CHUNKS = 16
+_GROUP_BYTES = 4 * 1024 * 1024
+_LONGEST_WAIT_S = 0.5
+
+
+@dataclass(slots=True)
+class Stats:
+    """What a writer has done so far, in bytes.
+
+    Attributes:
+        bytes_read: Counted by the source.
+        bytes_new: Data that the repository did not have, before compression.
+        bytes_stored: Everything that was added, metadata included, compressed and encrypted; known after `finish`.
+    """
+
+    bytes_read: int = 0
+    bytes_new: int = 0
+    bytes_stored: int = 0
+
+
+class Writer:
+    """Writes one export; a context within which a shared lock is held.
+
+    Leaving it without `finish` leaves nothing that can be found, only packs for the next pruning.
+
+    Args:
+        location: Where the repository is.
+        keys: Its keys.
+        index: Its index.
+        lock: The shared lock to hold.
+        token: Token of the phase.
+        cancel: Says when to give up.
+        random: Source of salts.
+        clock: The time of the manifest.
+        workers: How many threads compress.
+        progress: Called with the number of bytes that were added so far.
+    """
+
+    def __init__(
+        self,
+        location: locations.Location,
+        keys: crypto.Keys,
+        index: indexes.Index,
+        lock: locks.Lock,
+        *,
+        token: str,
+        cancel: cancels.CancelToken,
+        random: ids.RandomBytes,
+        clock: clocks.Clock,
+        workers: int,
+        progress: Progress | None,
+    ) -> None:
+        self.stats = Stats()
+        self.workers = workers
+        self._location = location
+        self._keys = keys
+        self._index = index
+        self._lock = lock
+        self._token = token
+        self._cancel = cancel
+        self._random = random
+        self._clock = clock
+        self._progress = progress
+        self._guard = threading.Lock()
+        self._claimed: set[bytes] = set()
+        self._durable: dict[bytes, Sequence[bytes]] = {}
+        self._durable_count = 0
+        self._added = 0
+        self._finishing = False
+        self._local = threading.local()
+        self._packer = packing.Packer(location, keys, random, self._on_pack_stored)
+        self._pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="export")
+        self._slots = threading.Semaphore(workers * 2)
+
+    def __enter__(self) -> Writer:
+        self._lock.__enter__()
+        # Only now is it certain that no pruning takes away what the index names.
+        self._index.refresh()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._packer.shutdown()
+        self._lock.__exit__(kind, problem, trace)
+
+    def submit(self, task: Callable[[], Result]) -> futures.Future[Result]:
+        """Run a task in a worker thread, where it may call `store`; waits while too many are queued.
+
+        Raises:
+            Cancelled: If the work is to be given up (or `TimedOut`).
+        """
+        self._lock.confirm_if_due()
+        self._cancel.raise_if_cancelled()
+        while not self._slots.acquire(timeout=_LONGEST_WAIT_S):
+            self._cancel.raise_if_cancelled()
+        future = self._pool.submit(task)
+        future.add_done_callback(lambda _: self._slots.release())
+        return future
+
+    def add(self, buffers: Sequence[Buffer], kind: crypto.Kind = crypto.Kind.DATA) -> futures.Future[list[bytes]]:
+        """Store chunks in a worker thread; the result is their ids, in order.
+
+        The buffers must not be changed before the result is there. Waits while too many batches are queued.
+        """
+        return self.submit(lambda: self.store(buffers, kind))
+
+    def add_all(self, chunks: Iterable[Buffer], kind: crypto.Kind = crypto.Kind.DATA) -> Iterator[bytes]:
+        """Store chunks in worker threads, yielding their ids in order.
+
+        Looks ahead by a bounded number of chunks; a buffer must not be changed before its id was yielded.
+        """
+        waiting: deque[futures.Future[list[bytes]]] = deque()
+        for batch in _batches(chunks):
+            waiting.append(self.add(batch, kind))
+            if len(waiting) >= self.workers * 2:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+    def store(self, buffers: Sequence[Buffer], kind: crypto.Kind = crypto.Kind.DATA) -> list[bytes]:
+        """Store chunks in the calling thread; return their ids, in order.
+
+        Chunks that the repository has already are not stored again. Their lengths are at most
+        `records.LARGEST_CHUNK`.
+        """
+        found: list[bytes] = []
+        for group in _batches(buffers):
+            chunk_ids = [self._keys.chunk_id(kind, buffer) for buffer in group]
+            new = self._claim(chunk_ids)
+            if new:
+                self._pack(kind, {chunk: data for chunk, data in zip(chunk_ids, group, strict=True) if chunk in new})
+            found += chunk_ids
+        self._report(sum(len(buffer) for buffer in buffers))
+        return found
+
+    def finish(self, manifest: Mapping[str, encoding.CborValue]) -> ids.ExportId:
+        """Make everything durable and the export visible; return its id.
+
+        Args:
+            manifest: `kind`, `source`, `roots`, and if needed `body` and `facts`, as in `exports.Manifest`.
+
+        Raises:
+            RepositoryLocked: If the lock was lost meanwhile.
+        """
+        self._cancel.raise_if_cancelled()
+        self._pool.shutdown(wait=True)
+        self.stats.bytes_stored = self._packer.bytes_stored
+        chunk = self._keys.manifest_id(self._token)
+        head = self._manifest(chunk, manifest)
+        with self._guard:
+            self._finishing = True
+        self._pack(crypto.Kind.MANIFEST, {chunk: exports.encode(head)})
+        self._packer.flush()
+        self._lock.confirm()
+        self._cancel.raise_if_cancelled()
+        self._write_segment(self._take_durable())
+        return head.export
+
+    def _manifest(self, chunk: bytes, parts: Mapping[str, Any]) -> exports.Manifest:
+        return exports.Manifest(
+            export=exports.export_id(chunk),
+            token=self._token,
+            created=self._clock.now(),
+            bytes_read=self.stats.bytes_read,
+            bytes_new=self.stats.bytes_new,
+            bytes_stored=self.stats.bytes_stored,
+            **parts,
+        )
+
+    def _claim(self, chunk_ids: Sequence[bytes]) -> set[bytes]:
+        candidates = {chunk for chunk in chunk_ids if chunk not in self._claimed and self._index.find(chunk) is None}
+        if not candidates:
+            return candidates
+        with self._guard:
+            new = candidates - self._claimed
+            self._claimed |= new
+        return new
+
+    def _pack(self, kind: crypto.Kind, new: Mapping[bytes, Buffer]) -> None:
+        if not new:
+            return
+        compress = self._compressor().compress
+        pieces = []
+        for chunk, plain in new.items():
+            data: Buffer = compress(plain)
+            codec = records.Codec.ZSTD
+            if len(data) >= len(plain):
+                data, codec = plain, records.Codec.RAW
+            pieces.append(packs.Piece(id=chunk, kind=kind, codec=codec, plain=len(plain), data=data))
+        self._packer.add(pieces)
+        if kind is crypto.Kind.DATA:
+            with self._guard:
+                self.stats.bytes_new += sum(len(plain) for plain in new.values())
+
+    def _compressor(self) -> zstandard.ZstdCompressor:
+        try:
+            found: zstandard.ZstdCompressor = self._local.compressor
+        except AttributeError:
+            # One per thread: a compressor is not to be used by two at once, and making one costs more than a chunk.
+            found = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=False, write_content_size=True)
+            self._local.compressor = found
+        return found
+
+    def _report(self, count: int) -> None:
+        if self._progress is None:
+            return
+        with self._guard:
+            self._added += count
+            added = self._added
+        self._progress(added)
+
+    def _on_pack_stored(self, salt: bytes, entries: Sequence[bytes]) -> None:
+        with self._guard:
+            self._durable[salt] = entries
+            self._durable_count += len(entries)
+            due = self._durable_count >= CHECKPOINT_CHUNKS and not self._finishing
+        if due:
+            self._write_segment(self._take_durable())
+
+    def _take_durable(self) -> dict[bytes, Sequence[bytes]]:
+        with self._guard:
+            taken, self._durable, self._durable_count = self._durable, {}, 0
+        return taken
+
+    def _write_segment(self, entries: Mapping[bytes, Sequence[bytes]]) -> None:
+        if not entries:
+            return
+        self._index.adopt(segments.write(self._location, self._keys, entries, self._random))
+        with self._guard:
+            for pack in entries.values():
+                self._claimed.difference_update(entry[: crypto.ID_SIZE] for entry in pack)
+
+
+def _batches(chunks: Iterable[Buffer]) -> Iterator[list[Buffer]]:
+    batch: list[Buffer] = []
+    size = 0
+    for chunk in chunks:
+        if batch and (len(batch) == _GROUP_CHUNKS or size + len(chunk) > _GROUP_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(chunk)
+        size += len(chunk)
+    if batch:
+        yield batch

@@ -33,7 +33,7 @@ def decide(state: RunState, now: datetime, *, width: int) -> Decision:
         case Stage.DEFERRING:
             turn.defer()
         case Stage.FINISHED:
-            pass
+            self.stopping = True
     return Decision(commands=tuple(turn.commands), wake_at=turn.wake_at, persons=tuple(turn.persons))
 
 
@@ -50,18 +50,26 @@ class _Turn:
         self.stopping = state.is_stopping and state.stage in (Stage.FORWARD, Stage.COMMITTING)
 
     def undecided(self) -> None:
-        """Decide on every node that failed an attempt, waits, or is in doubt."""
-        for name in self.state.undecided:
-            node, plan = self.state.nodes[name], self.state.by_id[name]
-            match node.status:
-                case NodeStatus.ATTEMPT_FAILED:
-                    self.commands.append(self._after_failure(plan, node))
-                case NodeStatus.RETRYING:
-                    self._retrying(plan, node)
-                case NodeStatus.WAITING:
-                    self._gated(name, node)
-                case _:
-                    self._in_doubt(plan, node)
+        """Decide on every node that failed an attempt, waits, or is in doubt.
+
+        Failures come first: if one is for good, nothing else gets another attempt, not even in the same turn.
+        """
+        state = self.state
+        failed = [name for name in state.undecided if state.nodes[name].status is NodeStatus.ATTEMPT_FAILED]
+        self.commands.extend(self._after_failure(state.by_id[name], state.nodes[name]) for name in failed)
+        if state.stage is Stage.FORWARD and any(isinstance(command, cmd.Fail) for command in self.commands):
+            self.stopping = True
+        for name in state.undecided:
+            self._pending(state.by_id[name], state.nodes[name])
+
+    def _pending(self, plan: PlanNode, node: NodeState) -> None:
+        match node.status:
+            case NodeStatus.RETRYING:
+                self._retrying(plan, node)
+            case NodeStatus.WAITING:
+                self._gated(plan.id, node)
+            case NodeStatus.IN_DOUBT:
+                self._in_doubt(plan, node)
 
     def _after_failure(self, plan: PlanNode, node: NodeState) -> Command:
         error = node.error
@@ -152,7 +160,7 @@ class _Turn:
         reason = self._reason()
         if reason is not None:
             self.commands.extend(cmd.Interrupt(name, reason) for name in state.running)
-        if not state.running and not state.undecided and self._residues_known():
+        if not state.running and not state.undecided and self._are_residues_known():
             self.commands.append(cmd.Unwind(unwind.order(state)))
 
     def _reason(self) -> cancel.Reason | None:
@@ -163,7 +171,7 @@ class _Turn:
                 return cancel.Reason.DEADLINE if error.kind == "timeout" else cancel.Reason.CANCELLED
         return None
 
-    def _residues_known(self) -> bool:
+    def _are_residues_known(self) -> bool:
         """Look for what failed or cancelled creators have left, so that their reverts can remove it."""
         known = True
         for name in self.state.started:

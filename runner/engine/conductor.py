@@ -52,18 +52,18 @@ class _Turn:
     def undecided(self) -> None:
         """Decide on every node that failed an attempt, waits, or is in doubt.
 
-        Failures come first: if one is for good, nothing else gets another attempt, not even in the same turn.
+        If one fails for good, nothing gets another attempt, not even in the same turn.
         """
-        state = self.state
-        failed = [name for name in state.undecided if state.nodes[name].status is NodeStatus.ATTEMPT_FAILED]
-        self.commands.extend(self._after_failure(state.by_id[name], state.nodes[name]) for name in failed)
-        if state.stage is Stage.FORWARD and any(isinstance(command, cmd.Fail) for command in self.commands):
+        for name in self.state.undecided:
+            self._pending(self.state.by_id[name], self.state.nodes[name])
+        if self.state.stage is Stage.FORWARD and any(isinstance(command, cmd.Fail) for command in self.commands):
             self.stopping = True
-        for name in state.undecided:
-            self._pending(state.by_id[name], state.nodes[name])
+            self.commands = [command for command in self.commands if not isinstance(command, cmd.Start)]
 
     def _pending(self, plan: PlanNode, node: NodeState) -> None:
         match node.status:
+            case NodeStatus.ATTEMPT_FAILED:
+                self.commands.append(self._after_failure(plan, node))
             case NodeStatus.RETRYING:
                 self._retrying(plan, node)
             case NodeStatus.WAITING:

@@ -1,0 +1,93 @@
+"""What the contract suite of drivers needs to know about one driver: `Bench`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+import pytest
+
+from runner.base import cancel as cancels
+from runner.base import clock as clocks
+from runner.base import ids
+from runner.registry import driver as contract
+
+_MOST_POLLS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A driver under test, and how the suite gets at the volumes it works on.
+
+    Attributes:
+        name_of: Returns what a blueprint would write for a volume of this short name; nothing is made.
+        write: Makes a volume with this content, or replaces its content, as an application would.
+        read: Returns what is in a volume.
+        claims: What the driver is said to be able to do.
+        clock: Passes while the suite waits for a snapshot or a listing.
+    """
+
+    driver: contract.SnapshotDriver
+    name_of: Callable[[str], str]
+    write: Callable[[str, bytes], None]
+    read: Callable[[str], bytes]
+    claims: frozenset[contract.Capability]
+    clock: clocks.Clock
+
+    def wait(self, delay: timedelta) -> None:
+        """Let time pass."""
+        if delay:
+            self.clock.wait(threading.Event(), delay.total_seconds())
+
+    def snapshot(self, volume: str, **tags: str) -> contract.Snapshot:
+        """Take a snapshot and wait until it is ready."""
+        taken = self.driver.create_snapshot(volume, tags, cancels.CancelToken(self.clock))
+        for _ in range(_MOST_POLLS):
+            if taken.state is not contract.SnapshotState.PENDING:
+                break
+            self.wait(timedelta(seconds=1))
+            taken = self.driver.get_snapshot(taken.id)
+        assert taken.state is contract.SnapshotState.READY
+        return taken
+
+    def listed(self, volume: str, **tags: str) -> list[contract.Snapshot]:
+        """List the snapshots of a volume after the listing delay."""
+        self.wait(self.driver.listing_delay)
+        return self.driver.list_snapshots(volume, tags)
+
+    def needs(self, capability: contract.Capability) -> None:
+        """Skip the test if the driver does not claim a capability."""
+        if capability not in self.claims:
+            pytest.skip(f"the driver does not claim {capability}")
+
+    @contextmanager
+    def opened(self, snapshot: ids.SnapshotId) -> Iterator[contract.BlockReader]:
+        """Open a snapshot for reading."""
+        with cast(contract.ReadBlocks, self.driver).open_snapshot(snapshot) as reader:
+            yield reader
+
+    def content(self, snapshot: ids.SnapshotId) -> bytes:
+        """Read a snapshot through its allocated extents alone, as an export does; the rest is zero."""
+        with self.opened(snapshot) as reader:
+            data = bytearray(reader.size_bytes)
+            for extent in checked(reader.allocated(), reader.size_bytes):
+                reader.read_into(extent.offset, memoryview(data)[extent.offset : extent.end])
+            return bytes(data)
+
+    def changed(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> list[contract.Extent] | None:
+        """Compare two snapshots."""
+        extents = cast(contract.ChangedBlocks, self.driver).changed_extents(base, snapshot)
+        return None if extents is None else list(extents)
+
+
+def checked(extents: Iterator[contract.Extent], size: int) -> Iterator[contract.Extent]:
+    """Pass extents on, and fail on one that does not increase, is empty, or reaches over the end."""
+    end = 0
+    for extent in extents:
+        assert end <= extent.offset < extent.end <= size, "extents increase, are disjoint and within the volume"
+        end = extent.end
+        yield extent

@@ -1,0 +1,120 @@
+"""Findings about phases that wait for each other (KB320), and about reading what comes later (KB311)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.base.diagnostic import Diagnostic, Related
+from runner.base.span import Span
+from runner.model import blueprint as blueprints
+from runner.plan import edges, graph, plan
+
+_SHOWN = 20
+
+
+def find(
+    blueprint: blueprints.Blueprint, action: blueprints.Action, waits: Mapping[str, list[edges.Wait]]
+) -> list[Diagnostic]:
+    """Report everything that keeps the phases of an action from having an order."""
+    sources = {name: [wait.edge.source for wait in found] for name, found in waits.items()}
+    if _points_up(sources):
+        return []
+    found = graph.cycles(sources)
+    if not found:
+        return []
+    early = _early_reads(action, waits, graph.groups(sources))
+    reported = [_early_read(blueprint, action, wait) for wait in early]
+    if early:
+        refused = {(wait.phase, wait.edge.source) for wait in early}
+        kept = {name: [each for each in wanted if (name, each) not in refused] for name, wanted in sources.items()}
+        found = graph.cycles(kept)
+    return [*reported, *(_cycle(blueprint, action, cycle, waits) for cycle in found)]
+
+
+def place(blueprint: blueprints.Blueprint, wait: edges.Wait) -> Span:
+    """Return where the document causes an edge."""
+    if wait.read is not None:
+        start, length = wait.read.reference.places[1]
+        return blueprint.part_span(wait.pointer, start, start + length)
+    if wait.edge.why is plan.Why.NEEDS:
+        return blueprint.span(wait.pointer)
+    return blueprint.span(f"{wait.pointer}/name")
+
+
+def _points_up(sources: Mapping[str, list[str]]) -> bool:
+    """Tell whether all wait for earlier ones only, as most do; then the document is an order, and no graph is made."""
+    seen: set[str] = set()
+    for name, wanted in sources.items():
+        if not seen.issuperset(wanted):
+            return False
+        seen.add(name)
+    return True
+
+
+def _early_reads(
+    action: blueprints.Action, waits: Mapping[str, list[edges.Wait]], groups: Mapping[str, int]
+) -> list[edges.Wait]:
+    """Find reads of a later phase that, by the order of the document, waits for its reader."""
+    rank = {phase.name: index for index, phase in enumerate(action.phases)}
+    ordered = {phase.name for phase in action.phases if phase.needs is None}
+    return [
+        wait
+        for found in waits.values()
+        for wait in found
+        if wait.read is not None
+        and wait.edge.source in ordered
+        and rank[wait.edge.source] > rank[wait.phase]
+        and groups[wait.edge.source] == groups[wait.phase]
+    ]
+
+
+def _early_read(blueprint: blueprints.Blueprint, action: blueprints.Action, wait: edges.Wait) -> Diagnostic:
+    source = next(phase for phase in action.phases if phase.name == wait.edge.source)
+    return Diagnostic(
+        code="KB311",
+        message=f'phase "{wait.phase}" reads {wait.edge.detail} of phase "{source.name}", which runs after it',
+        span=place(blueprint, wait),
+        hint=f'move "{source.name}" up, or say with `needs` what it waits for',
+        related=(Related(span=blueprint.span(f"{source.pointer}/name"), message=f'"{source.name}" stands here'),),
+    )
+
+
+def _cycle(
+    blueprint: blueprints.Blueprint,
+    action: blueprints.Action,
+    cycle: list[str],
+    waits: Mapping[str, list[edges.Wait]],
+) -> Diagnostic:
+    steps = [
+        next(wait for wait in waits[name] if wait.edge.source == following)
+        for name, following in zip(cycle, [*cycle[1:], cycle[0]], strict=True)
+    ]
+    if len(cycle) == 1:
+        message = f'phase "{cycle[0]}" waits for itself'
+    else:
+        shown = cycle if len(cycle) <= _SHOWN else [*cycle[: _SHOWN - 1], "…"]
+        message = f"the phases wait for each other in a cycle: {' → '.join([*shown, cycle[0]])}"
+    return Diagnostic(
+        code="KB320",
+        message=message,
+        span=place(blueprint, steps[0]),
+        hint=_way_out(steps),
+        related=tuple(Related(span=place(blueprint, step), message=_reason(step)) for step in steps[:_SHOWN]),
+    )
+
+
+def _reason(wait: edges.Wait) -> str:
+    match wait.edge.why:
+        case plan.Why.DATA:
+            return f'"{wait.phase}" reads {wait.edge.detail} of "{wait.edge.source}"'
+        case plan.Why.NEEDS:
+            return f'"{wait.phase}" needs "{wait.edge.source}"'
+        case plan.Why.ORDER:
+            return f'"{wait.phase}" has no `needs` and so waits for "{wait.edge.source}" above it'
+
+
+def _way_out(steps: list[edges.Wait]) -> str:
+    for step in steps:
+        if step.edge.why is plan.Why.ORDER:
+            return f'give "{step.phase}" a `needs` (an empty list lets it start at once)'
+    return "take one of these phases out of the cycle"

@@ -1,0 +1,207 @@
+"""Check the arguments of a call as written, before anything runs: texts that are templates fit wherever they stand.
+
+The words for what pydantic finds are made here, for the check and for the decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from runner.base import secret, suggest
+from runner.base import span as spans
+from runner.base.jsonvalue import JsonValue
+from runner.registry import function
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_EXPECTED: Mapping[str, str] = MappingProxyType(
+    {
+        "int_type": "a whole number",
+        "int_from_float": "a whole number",
+        "float_type": "a number",
+        "string_type": "a text",
+        "bool_type": "true or false",
+        "list_type": "a list",
+        "tuple_type": "a list",
+        "set_type": "a list",
+        "dict_type": "a mapping",
+        "mapping_type": "a mapping",
+        "model_type": "a mapping",
+        "is_instance_of": "a text",
+        "string_too_short": "a text of at least {min_length} characters",
+        "string_too_long": "a text of at most {max_length} characters",
+        "string_pattern_mismatch": "a text that matches {pattern}",
+        "literal_error": "{expected}",
+        "enum": "{expected}",
+        "greater_than": "more than {gt}",
+        "greater_than_equal": "{ge} or more",
+        "less_than": "less than {lt}",
+        "less_than_equal": "{le} or less",
+        "too_short": "at least {min_length} entries",
+        "too_long": "at most {max_length} entries",
+        "finite_number": "a finite number",
+    }
+)
+_LONGEST_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something wrong with the arguments; `pointer` leads to it from the mapping of arguments.
+
+    Attributes:
+        at_key: Whether the name is at fault and not the value.
+    """
+
+    code: str
+    message: str
+    hint: str
+    pointer: str
+    at_key: bool = False
+
+
+def check_arguments(
+    spec: function.FunctionSpec,
+    arguments: Mapping[str, JsonValue],
+    *,
+    is_template: Callable[[str], bool],
+    is_secret: Callable[[str], bool],
+) -> list[Problem]:
+    """Check arguments as written against what a function takes.
+
+    Args:
+        spec: The function.
+        arguments: As written.
+        is_template: Whether a text is a template, so that its type is known only when it is rendered.
+        is_secret: Whether a template yields a secret.
+
+    Returns:
+        KB502 unknown, KB503 missing, KB504 of the wrong type or form, KB702 a secret where none is taken.
+    """
+    stand_ins = {name: _with_secrets(value, is_secret) for name, value in arguments.items()}
+    found = problems(spec, stand_ins)
+    return [problem for problem, value in found if not (isinstance(value, str) and is_template(value))]
+
+
+def problems(spec: function.FunctionSpec, values: Mapping[str, Any]) -> Iterator[tuple[Problem, object]]:
+    """Yield what is wrong with argument values, each with the value that is at fault."""
+    import pydantic
+
+    names = argument_names(spec)
+    for name in values:
+        if name not in names:
+            yield _unknown(spec, name, names), values[name]
+    known = {name: value for name, value in values.items() if name in names}
+    try:
+        spec.arguments.model_validate(known)
+    except pydantic.ValidationError as error:
+        # A union reports each of its branches; one finding for a place is enough.
+        by_place: dict[tuple[str, bool], tuple[Problem, object]] = {}
+        for details in error.errors(include_url=False):
+            problem, value = _problem(spec, details, known)
+            by_place.setdefault((problem.pointer, problem.at_key), (problem, value))
+        yield from by_place.values()
+    except secret.SecretMisuse as error:
+        yield Problem(code="KB702", message=error.message, hint=error.hint, pointer=""), None
+
+
+def argument_names(spec: function.FunctionSpec) -> list[str]:
+    """Return the names of a function's arguments as documents write them."""
+    return [field.alias or name for name, field in spec.arguments.model_fields.items()]
+
+
+def describe(value: object) -> str:
+    """Say what a value is, in a few words; nothing of a secret is shown."""
+    if isinstance(value, secret.Secret):
+        return "a secret"
+    if isinstance(value, str):
+        return f'the text "{value[:_LONGEST_SHOWN]}{"…" if len(value) > _LONGEST_SHOWN else ""}"'
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    return "a mapping" if isinstance(value, Mapping) else "a list"
+
+
+def _unknown(spec: function.FunctionSpec, name: str, names: list[str]) -> Problem:
+    hint = suggest.hint(name, names) if names else f"{spec.name} takes no arguments"
+    message = f'{spec.name} has no argument "{name}"'
+    return Problem(code="KB502", message=message, hint=hint, pointer=spans.pointer([name]), at_key=True)
+
+
+def _problem(spec: function.FunctionSpec, details: ErrorDetails, values: Mapping[str, Any]) -> tuple[Problem, object]:
+    path, value = _place(details["loc"], values)
+    kind = details["type"]
+    pointer = spans.pointer(path)
+    named = f'the argument "{".".join(map(str, path))}" of {spec.name}' if path else f"the arguments of {spec.name}"
+    if kind == "missing":
+        missing = str(details["loc"][-1])
+        label = ".".join(map(str, [*path, missing]))
+        hint = _description(spec, details["loc"]) or f"add {missing}"
+        return Problem(
+            code="KB503", message=f'{spec.name} needs the argument "{label}"', hint=hint, pointer=pointer
+        ), None
+    if kind == "extra_forbidden":
+        return Problem(
+            code="KB502", message=f"{named} is unknown", hint="remove it", pointer=pointer, at_key=True
+        ), value
+    if isinstance(value, secret.Secret):
+        hint = "pass it in an argument that takes secrets, such as an environment variable"
+        return Problem(
+            code="KB702", message=f"{named} would show the secret {value.label}", hint=hint, pointer=pointer
+        ), value
+    expected = _EXPECTED.get(kind)
+    if expected is None or not path:
+        message = f"{named} cannot be used: {_reason(details)}" if path else f"{named} do not fit: {_reason(details)}"
+        return Problem(code="KB504", message=message, hint=_description(spec, path), pointer=pointer), value
+    wanted = expected.format(**details.get("ctx", {}))
+    message = f"{named} must be {wanted}, got {describe(value)}"
+    return Problem(code="KB504", message=message, hint=_description(spec, path), pointer=pointer), value
+
+
+def _place(location: Sequence[str | int], values: object) -> tuple[list[str | int], object]:
+    """Follow an error's location as far as it leads into the values; unions and keys add parts of their own to it."""
+    path: list[str | int] = []
+    for part in location:
+        match values:
+            case Mapping() if part in values:
+                values = values[part]
+            case list() if isinstance(part, int) and part < len(values):
+                values = values[part]
+            case _:
+                break
+        path.append(part)
+    return path, values
+
+
+def _reason(details: ErrorDetails) -> str:
+    cause = details.get("ctx", {}).get("error")
+    text = str(cause) if isinstance(cause, Exception) else details["msg"]
+    return (text[:1].lower() + text[1:]).rstrip(".")
+
+
+def _description(spec: function.FunctionSpec, location: Sequence[str | int]) -> str:
+    """Return what the function says about the argument, as a hint."""
+    if len(location) != 1:
+        return ""
+    for name, field in spec.arguments.model_fields.items():
+        if location[0] in (name, field.alias):
+            return f"{location[0]}: {field.description}" if field.description else ""
+    return ""
+
+
+def _with_secrets(value: JsonValue, is_secret: Callable[[str], bool]) -> Any:
+    """Put a placeholder where a template yields a secret, so that the model says whether it takes one."""
+    if isinstance(value, str):
+        return secret.Secret(value.strip("{} "), lambda: "") if is_secret(value) else value
+    if isinstance(value, Mapping):
+        return {key: _with_secrets(item, is_secret) for key, item in value.items()}
+    if isinstance(value, Sequence):
+        return [_with_secrets(item, is_secret) for item in value]
+    return value

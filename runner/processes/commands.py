@@ -86,7 +86,10 @@ class Command:
         self._terminate(self.id, grace)
 
     def on_end(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once, from another thread, when the command has ended (at once if it already has)."""
+        """Call `callback` once when the command has ended, in another thread and before `wait` returns.
+
+        If it already has, the call is made at once. The callback has to be quick, and must not use the command.
+        """
         with self._lock:
             if not self._ended.is_set():
                 self._callbacks.append(callback)
@@ -105,10 +108,10 @@ class Command:
                 self._exit = result
             else:
                 self._problem = result
+            for callback in self._callbacks:
+                callback()
             self._ended.set()
         self._launched.set()
-        for callback in self._callbacks:
-            callback()
 
     def wait_until_launched(self) -> None:
         """Wait until the program runs.
@@ -183,8 +186,7 @@ class Commands:
         with open(os.devnull, "r+b", buffering=0) as null:  # noqa: PTH123 (descriptors, not a path)
             streams = [null.fileno() if stream is None else stream for stream in (stdin, stdout, stderr)]
             with self._lock:
-                if self._link is None:
-                    self._link = _Link(self._directory, self._grace, self._receive, self._lost)
+                self._link = self._link or self._connect()
                 self._commands[command.id] = command
                 self._link.send(request, streams)
             command.wait_until_launched()
@@ -195,6 +197,17 @@ class Commands:
         link = self._link
         if link is not None:
             link.close()
+
+    def _connect(self) -> _Link:
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return _Link(self._directory, self._grace, self._receive, self._lost)
+        except OSError as error:
+            raise errors.EnvironmentProblem(
+                "the process that looks after the run's commands cannot be started",
+                details=str(error),
+                hint="see that the state directory can be written and that processes can be started",
+            ) from error
 
     def _terminate(self, name: str, grace: timedelta) -> None:
         with self._lock:
@@ -244,8 +257,7 @@ class _Link:
         receive: Callable[[dict[str, Any]], None],
         lost: Callable[[_Link], None],
     ) -> None:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._words = directory / "reaper.log"
+        self._words = directory / recovery.LOG_NAME
         self._receive = receive
         self._lost = lost
         self._socket, theirs = socket.socketpair()

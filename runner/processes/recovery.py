@@ -21,6 +21,9 @@ from runner.processes import procfs
 PATIENCE = timedelta(seconds=10)
 _PAUSE_S = 0.02
 
+# Made before the reaper is started; takes what the reaper may have to say about its own death.
+LOG_NAME = "reaper.log"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftover:
@@ -45,6 +48,8 @@ def settle(directory: Path, token: str, clock: clocks.Clock, *, patience: timede
     Raises:
         EnvironmentProblem: RT204 if a process cannot be ended.
     """
+    if not (directory / LOG_NAME).exists():
+        return []  # no reaper was ever started, so the search through all processes is spared
     records = [record for _, record in read_records(directory) if _is_alive(record)]
     reapers = [record for record in records if record["kind"] == "reaper"]
     _wait_until(lambda: not any(_is_alive(record) for record in reapers), clock, patience)

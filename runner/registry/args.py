@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, TypeAlias
 
 import pydantic
 from pydantic import alias_generators, json_schema
 
-from runner.base import secret
+from runner.base import durations, secret
 
 _CAMEL = pydantic.ConfigDict(
     frozen=True,
@@ -45,6 +46,12 @@ class ExportOutputs(Outputs):
     bytes_stored: int = pydantic.Field(description="Bytes added to the repository, compressed and encrypted.")
 
 
+class DynamicOutputs(Outputs):
+    """Outputs whose names only the phase knows, that declares them; texts are converted to the declared types."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+
 class NoOutputs(Outputs):
     """Outputs of a function that has none."""
 
@@ -71,4 +78,20 @@ def argument(
 SecretText: TypeAlias = Annotated[
     str | secret.Secret,
     json_schema.WithJsonSchema({"type": "string", "description": "Text, or a secret."}),
+]
+
+
+def _read_duration(value: object) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a duration is a text such as 30s, 5m or 1h30m")
+    return durations.parse(value)
+
+
+# A duration as people write it (`30s`, `1h30m`).
+Duration: TypeAlias = Annotated[
+    timedelta,
+    pydantic.BeforeValidator(_read_duration),
+    json_schema.WithJsonSchema({"type": "string", "description": "Duration such as 30s, 5m or 1h30m."}),
 ]

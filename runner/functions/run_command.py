@@ -1,0 +1,76 @@
+"""`RunCommand`: a program or a shell script on the machine of the runner."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable
+
+from runner.functions import command_arguments
+from runner.processes import commands, exchange, output_protocol
+from runner.registry import context
+from runner.registry.args import DynamicOutputs, SecretText, argument
+from runner.registry.function import Effects, function
+
+
+class RunCommandArgs(command_arguments.CommandArguments):
+    """Arguments of `RunCommand`."""
+
+    stdin: SecretText | None = argument("Text for its standard input, empty by default.", default=None)
+    idempotent: bool = argument(
+        "Whether running it twice does no harm; then it is retried, and repeated after a crash, without asking.",
+        default=False,
+    )
+    success_codes: list[int] = argument("Exit codes that mean success.", default=[0], example=[0, 1])
+    output_limit: int = argument(
+        "How many bytes one output may have.", default=output_protocol.LIMIT_BYTES, gt=0, example=4096
+    )
+
+
+@function(
+    "RunCommand",
+    effects=Effects.MUTATES,
+    idempotent=False,
+    idempotent_argument="idempotent",
+    dynamic_outputs=True,
+)
+def run_command(ctx: context.PhaseContext, args: RunCommandArgs) -> DynamicOutputs:
+    """Run a program or a shell script on the machine of the runner.
+
+    Its output goes to the log of the run. Outputs that the phase declares are read from lines of its standard output
+    that hold `###Phase-output###: {"key": "NAME", "value": "TEXT"}`, and then from the file that the variable
+    `RUNNER_OUTPUT_FILE` names, whose lines are such objects or `NAME=TEXT`. The variables `RUNNER_WORK` (a private
+    directory of the phase), `RUNNER_RUN_ID` and `RUNNER_PHASE` are set as well.
+
+    When the phase is cancelled or reaches its timeout, the command and all that it has started are asked to end, and
+    killed after a few seconds. Processes that it leaves behind in the background do not outlive it.
+    """
+    output_file = ctx.work / f"outputs-{ctx.attempt}"
+    output_file.unlink(missing_ok=True)
+    errors_tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
+    tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
+    stdout = output_protocol.OutputReader(_logging(ctx, "stdout", tail), args.output_limit)
+    stderr = output_protocol.Lines(_logging(ctx, "stderr", errors_tail))
+    ended = exchange.run(
+        ctx.service(commands.Commands),
+        args.argv,
+        env={**args.environment(ctx), "RUNNER_OUTPUT_FILE": str(output_file)},
+        cwd=args.directory(ctx),
+        stdin=[] if args.stdin is None else [ctx.reveal(args.stdin).encode()],
+        on_stdout=stdout.feed,
+        on_stderr=stderr.feed,
+        cancel=ctx.cancel,
+    )
+    stderr.end()
+    if ended.code not in args.success_codes:
+        raise command_arguments.failed(args.subject, ended, errors_tail or tail)
+    stdout.end()
+    outputs = {**stdout.outputs, **output_protocol.read_file(output_file, args.output_limit)}
+    return DynamicOutputs.model_validate(outputs)
+
+
+def _logging(ctx: context.PhaseContext, stream: str, tail: collections.deque[str]) -> Callable[[str], None]:
+    def log(line: str) -> None:
+        tail.append(line)
+        ctx.log.info("command.output", stream=stream, line=line)
+
+    return log

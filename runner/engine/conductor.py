@@ -33,7 +33,7 @@ def decide(state: RunState, now: datetime, *, width: int) -> Decision:
         case Stage.DEFERRING:
             turn.defer()
         case Stage.FINISHED:
-            self.stopping = True
+            pass
     return Decision(commands=tuple(turn.commands), wake_at=turn.wake_at, persons=tuple(turn.persons))
 
 

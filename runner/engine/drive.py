@@ -133,7 +133,7 @@ class Drive:
         record = events.Record(
             seq=self._state.seq + 1,
             at=carry.timestamp(self._clock),
-            elapsed=self._clock.monotonic() - self._attached,
+            elapsed=round(self._clock.monotonic() - self._attached, 6),
             event=event,
         )
         self._state.apply(record)

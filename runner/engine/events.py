@@ -289,7 +289,7 @@ class Record:
 def to_json(record: Record) -> dict[str, JsonValue]:
     """Write a record as a JSON object (without its number, which the journal line carries)."""
     event = record.event
-    value: dict[str, Any] = {"type": event.type, "at": record.at, "elapsed": round(record.elapsed, 6)}
+    value: dict[str, Any] = {"type": event.type, "at": record.at, "elapsed": record.elapsed}
     for name in _FIELDS[type(event)]:
         held = getattr(event, name)
         value[name] = dataclasses.asdict(held) if isinstance(held, ErrorValue) else held

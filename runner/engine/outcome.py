@@ -25,8 +25,8 @@ def outputs_of(
         PermanentError: RT216 if a declared output is missing, has another type, or all are too large.
     """
     values: dict[str, JsonValue] = {} if returned is None else returned.model_dump(by_alias=True, mode="json")
-    if spec.dynamic_outputs:
-        values = {name: value for name, value in values.items() if name in node.outputs}
+    known = {field.alias or name for name, field in spec.outputs.model_fields.items()} | set(node.outputs)
+    values = {name: value for name, value in values.items() if name in known}
     for name, declared in node.outputs.items():
         if values.get(name) is None:
             raise _mismatch(node, f'did not return its output "{name}"')

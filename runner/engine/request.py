@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,7 @@ def to_json(request: Request) -> dict[str, JsonValue]:
         "plan": codec.to_json(request.plan),
         "blueprintText": request.blueprint_text,
         "inputs": request.plain_inputs,
+        "secretInputs": [name for name, value in request.inputs.items() if isinstance(value, secret.Secret)],
         "artifactsIn": request.artifacts_in,
         "object": request.object,
         "profile": request.profile,
@@ -66,12 +67,12 @@ def to_json(request: Request) -> dict[str, JsonValue]:
     }
 
 
-def from_json(value: Mapping[str, Any], secrets: Mapping[str, secret.Secret]) -> Request:
-    """Read what `to_json` wrote; the secret inputs come from the run's sealed values."""
+def from_json(value: Mapping[str, Any], sealed: Callable[[str], secret.Secret]) -> Request:
+    """Read what `to_json` wrote; `sealed` returns the placeholder of a secret input."""
     return Request(
         plan=codec.from_json(value["plan"]),
         blueprint_text=value["blueprintText"],
-        inputs={**value["inputs"], **secrets},
+        inputs={**value["inputs"], **{name: sealed(name) for name in value["secretInputs"]}},
         artifacts_in=value["artifactsIn"],
         object=value["object"],
         profile=value["profile"],

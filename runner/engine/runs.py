@@ -40,8 +40,7 @@ class RunDirectory:
 
     def request(self, created: events.RunCreated) -> requests.Request:
         """Return what the run was asked to do, with its sealed inputs as placeholders."""
-        names = created.request["plan"]["secretInputs"]
-        return requests.from_json(created.request, {name: self.sealed.secret(f"inputs.{name}") for name in names})
+        return requests.from_json(created.request, lambda name: self.sealed.secret(f"inputs.{name}"))
 
     def state(self) -> RunState:
         """Fold the journal as it is now."""

@@ -44,9 +44,7 @@ def plans(draw: st.DrawFn) -> Plan:
             )
         )
     defer = PlanNode(id="defer", kind=NodeKind.DEFER, name="defer", function="F", arguments={}, pointer="")
-    return Plan(
-        blueprint="b", action="a", file="f", nodes=tuple(nodes), defer=defer if draw(st.booleans()) else None
-    )
+    return Plan(blueprint="b", action="a", file="f", nodes=tuple(nodes), defer=defer if draw(st.booleans()) else None)
 
 
 def _undo(kind: str, index: int) -> PlanNode:

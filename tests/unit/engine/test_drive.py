@@ -1,0 +1,435 @@
+"""Whole runs through journal, workers and conductor, with functions declared here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+
+from runner.base import clock as clocks
+from runner.base import errors, secret
+from runner.engine import drive, events, inbox, result
+from runner.engine.control import Control
+from runner.engine.host import Silent
+from runner.engine.request import Request
+from runner.engine.run_state import RunState
+from runner.engine.runs import RunDirectory, Runs
+from runner.engine.states import RunStatus
+from runner.plan.plan import Edge, NodeKind, Output, Plan, PlanNode, Retry, Why
+from runner.registry import args, context
+from runner.registry.function import Effects, FunctionSpec, function
+from runner.registry.registry import Registry
+from runner.testing.host import MemoryHost
+
+
+class DoArgs(args.Arguments):
+    value: str = args.argument("Passed through.", default="")
+    password: args.SecretText = args.argument("A secret.", default="")
+
+
+class DoOutputs(args.Outputs):
+    model_config = pydantic.ConfigDict(**{**args.Outputs.model_config, "extra": "allow"})
+    value: str = ""
+
+
+class DoExport(args.ExportOutputs):
+    pass
+
+
+class Script:
+    """Decides what each call of `Do` does: `script[node]` is a list of actions, one an attempt."""
+
+    def __init__(self) -> None:
+        self.actions: dict[str, list[Callable[[context.PhaseContext], Any]]] = {}
+        self.calls: list[tuple[str, int, str]] = []
+        self.found: dict[str, args.Outputs] = {}
+        self.revealed: list[str] = []
+
+    def registry(self) -> Registry:
+        @function("Do", effects=Effects.MUTATES, idempotent=False, dynamic_outputs=True)
+        def do(ctx: context.PhaseContext, args: DoArgs) -> DoOutputs:
+            """Do what the test says."""
+            self.calls.append((ctx.phase, ctx.attempt, args.value))
+            self.revealed.append(ctx.reveal(args.password))
+            actions = self.actions.get(ctx.phase, [])
+            returned = actions.pop(0)(ctx) if actions else None
+            return returned if returned is not None else DoOutputs(value=args.value)
+
+        @function("Export", effects=Effects.CREATES, idempotent=False)
+        def export(ctx: context.PhaseContext, args: DoArgs) -> DoExport:
+            """Pretend to export."""
+            self.calls.append((ctx.phase, ctx.attempt, args.value))
+            return DoExport(export="e", bytes_read=1, bytes_new=1, bytes_stored=1)
+
+        @export.finder
+        def find(ctx: context.PhaseContext, args: DoArgs, token: str) -> args_outputs | None:
+            return self.found.get(ctx.phase)
+
+        assert isinstance(do, FunctionSpec)
+        return Registry([do, export])
+
+
+args_outputs = args.Outputs
+
+
+def node(name: str, after: tuple[str, ...] = (), kind: NodeKind = NodeKind.PHASE, **more: Any) -> PlanNode:
+    arguments = more.pop("arguments", {"value": name})
+    return PlanNode(
+        id=name if kind is NodeKind.PHASE else f"{kind}/{name}",
+        kind=kind,
+        name=name,
+        function=more.pop("function", "Do"),
+        arguments=arguments,
+        pointer="/actions/backup/phases/0",
+        edges=tuple(Edge(source=source, why=Why.NEEDS) for source in after),
+        **more,
+    )
+
+
+def plan(*nodes: PlanNode, **more: Any) -> Plan:
+    return Plan(blueprint="b", action="backup", file="b.yaml", nodes=nodes, **more)
+
+
+class Bench:
+    """A state directory, a script and a host, with which tests start and resume runs."""
+
+    def __init__(self, path: Path, clock: clocks.Clock) -> None:
+        self.script = Script()
+        self.clock = clock
+        self.runs = Runs(path, clock)
+        self.host = MemoryHost(self.script.registry(), clock=clock)
+        self.control = Control()
+
+    def create(self, plan: Plan, inputs: Mapping[str, Any] | None = None) -> RunDirectory:
+        return self.runs.create(Request(plan=plan, blueprint_text="", inputs=inputs or {}))
+
+    def drive(self, run: RunDirectory, observer: Any = None) -> RunState:
+        return drive.drive(run, self.host, observer, self.control, grace=timedelta(seconds=1))
+
+    def run(self, plan: Plan, inputs: Mapping[str, Any] | None = None) -> RunState:
+        return self.drive(self.create(plan, inputs))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, clocks.SystemClock())
+
+
+def _raise(error: Exception) -> Callable[[context.PhaseContext], None]:
+    def act(ctx: context.PhaseContext) -> None:
+        raise error
+
+    return act
+
+
+def test_a_chain_runs_in_order_and_later_phases_read_earlier_outputs(bench: Bench) -> None:
+    second = node("second", ("first",), arguments={"value": "<{{ phases.first.outputs.value }}>"})
+
+    state = bench.run(plan(node("first"), second, artifacts={"a": {"k": "{{ phases.second.outputs.value }}"}}))
+
+    assert state.finished == "succeeded"
+    assert bench.script.calls == [("first", 1, "first"), ("second", 1, "<first>")]
+    assert state.committed is not None
+    assert state.committed.artifacts == {"a": {"k": "<first>"}}
+
+
+def test_declared_outputs_are_typed_and_readable(bench: Bench) -> None:
+    bench.script.actions["first"] = [lambda ctx: DoOutputs(value="v", count="3")]  # type: ignore[call-arg]
+    first = node("first", outputs={"count": Output(type="integer")})
+    second = node("second", ("first",), arguments={"value": "n={{ phases.first.outputs.count }}"})
+
+    state = bench.run(plan(first, second))
+
+    assert state.nodes["first"].outputs == {"value": "v", "count": 3}
+    assert bench.script.calls[-1] == ("second", 1, "n=3")
+
+
+def test_a_missing_declared_output_fails_the_phase(bench: Bench) -> None:
+    state = bench.run(plan(node("first", outputs={"count": Output(type="integer")})))
+
+    assert state.finished == "failed"
+    assert state.failures[0][1].code == "RT216"
+
+
+def test_a_failure_undoes_what_was_done_newest_first(bench: Bench) -> None:
+    bench.script.actions["third"] = [_raise(errors.PermanentError("broken"))]
+    first = node("first", revert=node("first", kind=NodeKind.REVERT), cleanup=node("first", kind=NodeKind.CLEANUP))
+    second = node("second", ("first",), revert=node("second", kind=NodeKind.REVERT))
+    third = node("third", ("second",), revert=node("third", kind=NodeKind.REVERT))
+    last = node("last", kind=NodeKind.DEFER)
+
+    state = bench.run(plan(first, second, third, node("never", ("third",)), defer=last))
+
+    assert state.finished == "failed"
+    assert [name for name, _, _ in bench.script.calls] == [
+        "first", "second", "third", "revert/second", "cleanup/first", "revert/first", "defer/last",
+    ]  # fmt: skip
+    assert state.nodes["never"].status == "not_run"
+
+
+def test_a_committed_run_cleans_up_but_reverts_nothing(bench: Bench) -> None:
+    first = node("first", revert=node("first", kind=NodeKind.REVERT), cleanup=node("first", kind=NodeKind.CLEANUP))
+    bench.script.actions["cleanup/first"] = [_raise(errors.PermanentError("stuck"))]
+
+    state = bench.run(plan(first))
+
+    assert [name for name, _, _ in bench.script.calls] == ["first", "cleanup/first"]
+    assert state.finished == "succeeded"
+    assert state.warnings == [("cleanup/first", "stuck")]
+
+
+def test_transient_failures_are_tried_again_within_the_limit(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, clocks.FakeClock())
+    bench.script.actions["first"] = [_raise(errors.TransientError("busy"))] * 2
+
+    state = bench.run(plan(node("first", retry=Retry(limit=2, initial=timedelta(minutes=1)))))
+
+    assert state.finished == "succeeded"
+    assert [attempt for _, attempt, _ in bench.script.calls] == [1, 2, 3]
+    assert bench.clock.monotonic() >= 60 * 0.8 + 120 * 0.8
+
+
+def test_permanent_failures_are_not_tried_again(bench: Bench) -> None:
+    bench.script.actions["first"] = [_raise(errors.PermanentError("no"))]
+
+    state = bench.run(plan(node("first", retry=Retry(limit=5))))
+
+    assert state.finished == "failed"
+    assert len(bench.script.calls) == 1
+
+
+def test_a_defect_of_a_function_ends_the_run_with_the_internal_exit_code(bench: Bench) -> None:
+    bench.script.actions["first"] = [_raise(ZeroDivisionError("oops"))]
+    run = bench.create(plan(node("first", retry=Retry(limit=5))))
+
+    bench.drive(run)
+
+    shown = result.load(run, bench.clock.now())
+    assert shown.exit == 70
+    assert "ZeroDivisionError" in (shown.error.message if shown.error else "")
+    assert "Traceback" in run.log.read_text()
+
+
+def test_an_attempt_that_exceeds_its_timeout_fails(bench: Bench) -> None:
+    bench.script.actions["first"] = [lambda ctx: ctx.cancel.wait(60)]
+
+    state = bench.run(plan(node("first", timeout=timedelta(milliseconds=50))))
+
+    assert state.failures[0][1].kind == "timeout"
+    assert state.finished == "failed"
+
+
+def test_an_attempt_that_does_not_end_is_abandoned_and_waits_to_be_settled(bench: Bench) -> None:
+    release = threading.Event()
+    bench.script.actions["first"] = [lambda ctx: release.wait(30) and None]
+    run = bench.create(plan(node("first", timeout=timedelta(milliseconds=50))))
+
+    state = drive.drive(run, bench.host, control=bench.control, grace=timedelta(milliseconds=50))
+    release.set()
+
+    assert not state.is_finished
+    shown = result.load(run, bench.clock.now())
+    assert (shown.status, shown.persons, shown.exit) == (RunStatus.WAITING, ("first",), 6)
+
+    inbox.post(run.inbox, inbox.Settle("first", "failed"))
+    assert bench.drive(run).finished == "failed"
+
+
+def test_the_deadline_of_the_action_interrupts_and_unwinds(bench: Bench) -> None:
+    bench.script.actions["first"] = [lambda ctx: ctx.cancel.wait(60)]
+    first = node("first", cleanup=node("first", kind=NodeKind.CLEANUP))
+
+    state = bench.run(plan(first, timeout=timedelta(milliseconds=100)))
+
+    assert state.failures[0][1].code == "RT202"
+    assert bench.script.calls[-1][0] == "cleanup/first"
+
+
+def test_cancel_interrupts_unwinds_and_ends_as_cancelled(bench: Bench) -> None:
+    def wait(ctx: context.PhaseContext) -> None:
+        bench.control.cancel()
+        ctx.cancel.wait(60)
+
+    bench.script.actions["second"] = [wait]
+    first = node("first", revert=node("first", kind=NodeKind.REVERT))
+    run = bench.create(plan(first, node("second", ("first",))))
+
+    state = bench.drive(run)
+
+    assert state.finished == "cancelled"
+    assert bench.script.calls[-1][0] == "revert/first"
+    assert result.load(run, bench.clock.now()).exit == 5
+
+
+def test_stop_leaves_the_run_to_be_resumed_and_settled(bench: Bench) -> None:
+    def wait(ctx: context.PhaseContext) -> None:
+        bench.control.stop()
+        ctx.cancel.wait(0.2)
+
+    bench.script.actions["second"] = [wait]
+    run = bench.create(plan(node("first"), node("second", ("first",))))
+    bench.drive(run)
+    assert result.load(run, bench.clock.now()).status is RunStatus.INTERRUPTED
+
+    bench.control = Control()
+    state = bench.drive(run)
+    assert not state.is_finished
+    assert result.load(run, bench.clock.now()).persons == ("second",)
+
+    inbox.post(run.inbox, inbox.Settle("second", "rerun"))
+    state = bench.drive(run)
+    assert state.finished == "succeeded"
+    assert [(name, attempt) for name, attempt, _ in bench.script.calls] == [("first", 1), ("second", 1), ("second", 2)]
+
+
+def test_an_approval_survives_the_end_of_its_driver(bench: Bench) -> None:
+    bench.script.actions["first"] = [lambda ctx: context.Approval("really?", None)]
+    run = bench.create(plan(node("first"), node("second", ("first",))))
+
+    bench.drive(run)
+    shown = result.load(run, bench.clock.now())
+    assert (shown.status, shown.phases[0].status, shown.phases[0].reason) == (RunStatus.WAITING, "waiting", "really?")
+
+    inbox.post(run.inbox, inbox.Approve("first", "fine"))
+    state = bench.drive(run)
+    assert state.finished == "succeeded"
+    assert state.nodes["first"].outputs == {"comment": "fine"}
+    assert [name for name, _, _ in bench.script.calls] == ["first", "second"]
+
+
+def test_a_pause_keeps_the_driver_attached_until_its_moment(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, clocks.FakeClock())
+    until = bench.clock.now() + timedelta(hours=2)
+    bench.script.actions["first"] = [lambda ctx: context.Until(until)]
+
+    state = bench.run(plan(node("first")))
+
+    assert state.finished == "succeeded"
+    assert bench.clock.now() >= until
+
+
+def test_an_approval_that_is_not_given_in_time_fails_the_run(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, clocks.FakeClock())
+    expires = bench.clock.now() + timedelta(hours=1)
+    bench.script.actions["first"] = [lambda ctx: context.Approval("really?", expires)]
+    run = bench.create(plan(node("first")))
+    bench.drive(run)
+
+    assert isinstance(bench.clock, clocks.FakeClock)
+    bench.clock.advance(3601)
+    state = bench.drive(run)
+
+    assert state.failures[0][1].code == "RT209"
+
+
+def test_exports_make_one_restore_point_with_the_artifacts(bench: Bench) -> None:
+    export = node("data", function="Export", exports=True, has_find=True)
+    artifacts = {"data": {"export": "{{ phases.data.outputs.export }}"}}
+
+    state = bench.run(plan(export, artifacts=artifacts))
+
+    (draft,) = bench.host.points.values()
+    assert draft.artifacts == {"data": {"export": "e"}}
+    assert [export.phase for export in draft.exports] == ["data"]
+    assert state.committed is not None
+    assert state.committed.restore_point is not None
+
+
+def test_a_restore_point_that_cannot_be_stored_fails_and_reverts(bench: Bench) -> None:
+    bench.host.store_failures = [errors.PermanentError("no space", code="RT312")]
+    export = node("data", function="Export", exports=True, revert=node("data", kind=NodeKind.REVERT))
+
+    state = bench.run(plan(export))
+
+    assert state.finished == "failed"
+    assert bench.host.points == {}
+    assert bench.script.calls[-1][0] == "revert/data"
+
+
+def test_secret_inputs_reach_the_function_and_nothing_else(bench: Bench, tmp_path: Path) -> None:
+    value = "hunter2-correct-horse"
+    first = node("first", arguments={"value": "x", "password": "{{ inputs.password }}"}, function="Do")
+    run = bench.create(
+        plan(first, node("gate", ("first",)), secret_inputs=("password",)),
+        {"password": secret.Secret("inputs.password", lambda: value)},
+    )
+    bench.script.actions["gate"] = [lambda ctx: context.Approval("go on?", None)]
+    bench.drive(run)
+
+    assert bench.script.revealed[0] == value
+    holders = [path.parent.name for path in tmp_path.rglob("*") if path.is_file() and value in path.read_text()]
+    assert holders == ["sealed"]
+
+    inbox.post(run.inbox, inbox.Cancel())
+    assert bench.drive(run).finished == "cancelled"
+    assert not (run.path / "sealed").exists()
+
+
+def test_a_secret_output_is_sealed_and_can_be_passed_on(bench: Bench, tmp_path: Path) -> None:
+    value = "generated-password-1"
+    bench.script.actions["first"] = [lambda ctx: DoOutputs(value="v", key=value)]  # type: ignore[call-arg]
+    first = node("first", outputs={"key": Output(secret=True)})
+    second = node("second", ("first",), arguments={"password": "{{ phases.first.outputs.key }}"})
+
+    bench.run(plan(first, second))
+
+    assert bench.script.revealed[-1] == value
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and value in path.read_text()]
+
+
+def test_events_are_shown_only_after_they_are_in_the_journal(bench: Bench) -> None:
+    run = bench.create(plan(node("first"), node("second", ("first",))))
+
+    class Checking(Silent):
+        def on_event(self, record: events.Record, state: RunState) -> None:
+            assert record in run.records()
+
+    assert bench.drive(run, Checking()).finished == "succeeded"
+
+
+def test_a_second_driver_is_refused_while_the_first_holds_the_lock(bench: Bench) -> None:
+    run = bench.create(plan(node("first")))
+
+    with run.lock(), pytest.raises(errors.EnvironmentProblem, match="driven by process") as caught:
+        bench.drive(run)
+
+    assert caught.value.code == "RT211"
+
+
+def test_driving_a_finished_run_again_does_nothing(bench: Bench) -> None:
+    run = bench.create(plan(node("first")))
+    bench.drive(run)
+    before = run.journal.read_bytes()
+
+    bench.drive(run)
+
+    assert run.journal.read_bytes() == before
+    assert len(bench.script.calls) == 1
+
+
+def test_an_unknown_reference_fails_with_its_place(bench: Bench) -> None:
+    state = bench.run(plan(node("first", arguments={"value": "{{ inputs.nope }}"})))
+
+    error = state.failures[0][1]
+    assert error.code == "KB404"
+    assert error.context["argument"] == "/value"
+
+
+def test_a_clock_that_goes_backwards_changes_neither_order_nor_result(tmp_path: Path) -> None:
+    clock = clocks.FakeClock()
+    bench = Bench(tmp_path, clock)
+
+    def back(ctx: context.PhaseContext) -> None:
+        clock.set_wall(clock.now() - timedelta(days=1))
+
+    bench.script.actions["first"] = [back]
+    run = bench.create(plan(node("first"), node("second", ("first",))))
+
+    assert bench.drive(run).finished == "succeeded"
+    assert [record.seq for record in run.records()] == list(range(len(run.records())))
+    assert result.load(run, clock.now()).duration >= 0

@@ -198,12 +198,23 @@ class ChangedBlocks(Protocol):
 class WriteBlocks(Protocol):
     """The driver can make a new volume from data."""
 
-    def create_volume(self, volume: str, size_bytes: int, *, overwrite: bool) -> AbstractContextManager[BlockWriter]:
+    def create_volume(
+        self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
+    ) -> AbstractContextManager[BlockWriter]:
         """Start a new volume; leaving the context without `commit` leaves nothing behind.
+
+        Args:
+            volume: Its name.
+            size_bytes: Its size.
+            overwrite: Whether an existing volume is replaced at the commit.
+            token: Put on the volume at the commit, where the storage can, so that `made_with` finds it again.
 
         Raises:
             EnvironmentProblem: RT310 if it exists and `overwrite` is false.
         """
+
+    def made_with(self, volume: str, token: str) -> bool:
+        """Tell whether the volume that exists now was created with this token; an empty token never matches."""
 
 
 _PROTOCOLS = {

@@ -228,10 +228,12 @@ class LooksOnlyAtTheStart(memory.MemoryDriver):
     """Does not look again at the commit."""
 
     @contextmanager
-    def create_volume(self, volume: str, size_bytes: int, *, overwrite: bool) -> Iterator[driver.BlockWriter]:
+    def create_volume(
+        self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
+    ) -> Iterator[driver.BlockWriter]:
         """Look, then always overwrite."""
         self._refuse(volume, overwrite)
-        with super().create_volume(volume, size_bytes, overwrite=True) as writer:
+        with super().create_volume(volume, size_bytes, overwrite=True, token=token) as writer:
             yield writer
 
 
@@ -239,11 +241,29 @@ class CommitsByItself(memory.MemoryDriver):
     """Makes the volume visible although nobody committed it."""
 
     @contextmanager
-    def create_volume(self, volume: str, size_bytes: int, *, overwrite: bool) -> Iterator[driver.BlockWriter]:
+    def create_volume(
+        self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
+    ) -> Iterator[driver.BlockWriter]:
         """Commit at the end."""
-        with super().create_volume(volume, size_bytes, overwrite=overwrite) as writer:
+        with super().create_volume(volume, size_bytes, overwrite=overwrite, token=token) as writer:
             yield writer
             writer.commit()
+
+
+class LosesVolumeTokens(memory.MemoryDriver):
+    """Cannot tell who made a volume."""
+
+    def made_with(self, volume: str, token: str) -> bool:
+        """Know nothing."""
+        return False
+
+
+class TakesAnyVolumeForIts(memory.MemoryDriver):
+    """Takes a volume for the one that it was asked to make, because it has the name."""
+
+    def made_with(self, volume: str, token: str) -> bool:
+        """Look at the name alone."""
+        return volume in self._volumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,4 +298,6 @@ BROKEN = (
     Broken(driver=OverwritesVolumes, test="test_existing_volume_is_not_written_over"),
     Broken(driver=LooksOnlyAtTheStart, test="test_volume_that_appears_meanwhile_is_not_written_over"),
     Broken(driver=CommitsByItself, test="test_volume_appears_only_at_the_commit"),
+    Broken(driver=LosesVolumeTokens, test="test_volume_is_found_by_its_token"),
+    Broken(driver=TakesAnyVolumeForIts, test="test_volume_is_found_by_its_token"),
 )

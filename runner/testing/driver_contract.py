@@ -346,6 +346,24 @@ class DriverContract:
             writer.commit()
         assert bench.read(volume) == b"new\0\0\0\0\0"
 
+    def test_volume_is_found_by_its_token(self, bench: driver_bench.Bench) -> None:
+        """From the commit on, until another volume takes the name."""
+        volume = bench.name_of("restored")
+        for token in ("t1", "t2"):
+            with self._create(bench, volume, 8, overwrite=True, token=token) as writer:
+                assert not self._made_with(bench, volume, token)
+                writer.commit()
+            assert self._made_with(bench, volume, token)
+        assert not self._made_with(bench, volume, "t1")
+        with self._create(bench, volume, 8, overwrite=True) as writer:
+            writer.commit()
+        assert not self._made_with(bench, volume, "t2")
+        assert not self._made_with(bench, volume, "")
+        assert not self._made_with(bench, bench.name_of("missing"), "t2")
+
+    def _made_with(self, bench: driver_bench.Bench, volume: str, token: str) -> bool:
+        return cast(contract.WriteBlocks, bench.driver).made_with(volume, token)
+
     def test_write_over_the_end_is_refused(self, bench: driver_bench.Bench) -> None:
         """A volume does not grow by a wrong offset."""
         with self._create(bench, bench.name_of("v"), 8, overwrite=False) as writer:

@@ -176,8 +176,13 @@ class FaultyDriver:
             return self._inner.changed_extents(base, snapshot)
 
     def create_volume(
-        self, volume: str, size_bytes: int, *, overwrite: bool
+        self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
     ) -> AbstractContextManager[driver.BlockWriter]:
         """Start a new volume."""
         with self._faults.around("create_volume"):
-            return self._inner.create_volume(volume, size_bytes, overwrite=overwrite)
+            return self._inner.create_volume(volume, size_bytes, overwrite=overwrite, token=token)
+
+    def made_with(self, volume: str, token: str) -> bool:
+        """Tell who created a volume."""
+        with self._faults.around("made_with"):
+            return self._inner.made_with(volume, token)

@@ -64,7 +64,7 @@ class _Tree:
 
     def copy(self, source: Path, target: Path) -> str:
         self._directory(source, target)
-        return ", ".join(sorted(self._methods)) + " of each file" if self._methods else "copy of a tree without files"
+        return "file by file: " + ", ".join(sorted(self._methods)) if self._methods else "no files to copy"
 
     def _directory(self, source: Path, target: Path) -> None:
         target.mkdir(0o700)

@@ -108,10 +108,14 @@ class FileDriver:
         return _compare(old, new)
 
     def create_volume(
-        self, volume: str, size_bytes: int, *, overwrite: bool
+        self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
     ) -> AbstractContextManager[driver.BlockWriter]:
-        """Start a new image beside its final name."""
-        return image.created(volume, size_bytes, self._clock.now(), overwrite=overwrite)
+        """Start a new image beside its final name; the token becomes an extended attribute of it."""
+        return image.created(volume, size_bytes, self._clock.now(), overwrite=overwrite, token=token)
+
+    def made_with(self, volume: str, token: str) -> bool:
+        """Tell whether an image carries this token; False where the file system has no extended attributes."""
+        return bool(token) and image.token_of(layout.volume_path(volume)) == token
 
 
 def _existing(volume: str) -> Path:

@@ -14,6 +14,8 @@ from runner.base import errors, files
 from runner.registry import driver
 from runner.storage.file import copying, extents, failures, layout
 
+_TOKEN = "user.blueprint-runner.token"
+
 
 class Reader:
     """Reads an image through one descriptor, which its opener closes."""
@@ -47,12 +49,13 @@ class Reader:
 class Writer:
     """Writes a new image under a temporary name; its opener closes the descriptor and removes what is left."""
 
-    def __init__(self, descriptor: int, temporary: Path, target: Path, *, overwrite: bool) -> None:
+    def __init__(self, descriptor: int, temporary: Path, target: Path, *, overwrite: bool, token: str) -> None:
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
         self._temporary = temporary
         self._target = target
         self._overwrite = overwrite
+        self._token = token
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write within the volume."""
@@ -71,6 +74,8 @@ class Writer:
             if self._overwrite and self._target.exists():
                 copying.copy_metadata(self._target, self._temporary)
                 os.utime(self._temporary)
+            with contextlib.suppress(OSError):  # the file system has no attributes; then `made_with` finds none
+                os.setxattr(self._descriptor, _TOKEN, self._token.encode())
             os.fsync(self._descriptor)
             files.publish(self._temporary, self._target, overwrite=self._overwrite)
 
@@ -98,7 +103,7 @@ def opened(snapshot: driver.Snapshot) -> Iterator[int]:
 
 
 @contextmanager
-def created(volume: str, size_bytes: int, now: datetime, *, overwrite: bool) -> Iterator[Writer]:
+def created(volume: str, size_bytes: int, now: datetime, *, overwrite: bool, token: str) -> Iterator[Writer]:
     """Start a new image beside its final name; without a commit nothing is left of it, nor of directories made for it.
 
     Raises:
@@ -118,7 +123,7 @@ def created(volume: str, size_bytes: int, now: datetime, *, overwrite: bool) -> 
         try:
             with failures.translated(volume):
                 os.ftruncate(descriptor, size_bytes)
-            yield Writer(descriptor, temporary, target, overwrite=overwrite)
+            yield Writer(descriptor, temporary, target, overwrite=overwrite, token=token)
         finally:
             os.close(descriptor)
     finally:
@@ -137,3 +142,11 @@ def _refuse(target: Path, *, overwrite: bool) -> None:
         raise errors.EnvironmentProblem(
             f"{target} exists and is no image, so it is not replaced", code="RT310", hint="choose another target"
         )
+
+
+def token_of(path: Path) -> str:
+    """Return the token that an image was created with; empty when it carries none."""
+    try:
+        return os.getxattr(path, _TOKEN).decode()
+    except OSError:
+        return ""

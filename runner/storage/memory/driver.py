@@ -49,6 +49,7 @@ class MemoryDriver:
         self._quota = quota
         self._clock = clock or clocks.SystemClock()
         self._volumes: dict[str, bytes] = {}
+        self._tokens: dict[str, str] = {}
         self._snapshots: dict[ids.SnapshotId, _Held] = {}
         self._taken = 0
         self._lock = threading.RLock()
@@ -157,7 +158,9 @@ class MemoryDriver:
         )
 
     @contextmanager
-    def create_volume(self, volume: str, size_bytes: int, *, overwrite: bool) -> Iterator[driver.BlockWriter]:
+    def create_volume(
+        self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
+    ) -> Iterator[driver.BlockWriter]:
         """Start a new volume; it appears at the commit."""
         with self._lock:
             self._refuse(volume, overwrite)
@@ -166,8 +169,14 @@ class MemoryDriver:
             with self._lock:
                 self._refuse(volume, overwrite)
                 self._volumes[volume] = data
+                self._tokens[volume] = token
 
         yield blocks.Writer(size_bytes, publish)
+
+    def made_with(self, volume: str, token: str) -> bool:
+        """Tell whether a volume was created with this token."""
+        with self._lock:
+            return bool(token) and volume in self._volumes and self._tokens.get(volume) == token
 
     def _refuse(self, volume: str, overwrite: bool) -> None:
         if volume in self._volumes and not overwrite:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from runner.engine import events
+from runner.engine import events, journal
 
 
 class MemoryJournal:
@@ -19,6 +19,8 @@ class MemoryJournal:
     def append(self, records: Iterable[events.Record]) -> None:
         """Keep records."""
         group = tuple(records)
+        for record in group:
+            journal.encode(record, group[0].seq)  # refuses what a file could not hold
         self.groups.append(group)
         self.records.extend(group)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -47,7 +48,7 @@ class Packer:
         self._on_stored = on_stored
         self._reserving = threading.Lock()
         self._counting = threading.Lock()
-        self._buffers: queue.Queue[bytearray | None] = queue.Queue()
+        self._buffers: queue.Queue[mmap.mmap | None] = queue.Queue()
         for _ in range(_BUFFERS):
             self._buffers.put(None)
         self._uploads = futures.ThreadPoolExecutor(_UPLOADS, thread_name_prefix="upload")
@@ -89,7 +90,8 @@ class Packer:
 
     def _new_builder(self) -> packs.PackBuilder:
         self._raise_failures(wait=False)
-        buffer = self._buffers.get() or bytearray(packs.CAPACITY)
+        # Anonymous memory is not touched before it is used, so that a small export costs little.
+        buffer = self._buffers.get() or mmap.mmap(-1, packs.CAPACITY)
         self._raise_failures(wait=False)
         return packs.PackBuilder(self._keys, self._random(crypto.SALT_SIZE), buffer)
 

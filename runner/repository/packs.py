@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class PackBuilder:
         buffer: At least `CAPACITY` bytes that nobody else uses until the pack is stored.
     """
 
-    def __init__(self, keys: crypto.Keys, salt: bytes, buffer: bytearray) -> None:
+    def __init__(self, keys: crypto.Keys, salt: bytes, buffer: mmap.mmap) -> None:
         self.salt = salt
         self.entries: list[bytes] = []
         self.buffer = buffer

@@ -13,7 +13,7 @@ import zstandard
 
 from runner.base import cancel as cancels
 from runner.registry import location as locations
-from runner.repository import crypto, failures, packs, records
+from runner.repository import crypto, exports, failures, packs, records
 from runner.repository import index as indexes
 
 _BATCH_CHUNKS = 16
@@ -31,16 +31,30 @@ def default_workers() -> int:
 class Reader:
     """Reads chunks by id; safe from several threads.
 
-    The tag of a chunk proves that it is the one that was written under this id; `check` and `verify` hash it again.
+    The tag of a chunk proves that it is the one that was written under this id.
+
+    Args:
+        location: Where the repository is.
+        keys: Its keys.
+        index: Its index.
+        workers: How many threads move data.
+        rehash: Whether to hash contents again, so that even a mistake of the writer is found.
     """
 
     def __init__(
-        self, location: locations.Location, keys: crypto.Keys, index: indexes.Index, workers: int | None = None
+        self,
+        location: locations.Location,
+        keys: crypto.Keys,
+        index: indexes.Index,
+        workers: int | None = None,
+        *,
+        rehash: bool = False,
     ) -> None:
         self._location = location
         self._keys = keys
         self._index = index
         self._workers = workers or default_workers()
+        self._rehash = rehash
         self._local = threading.local()
         self._box = functools.lru_cache(_CACHED_BOXES)(functools.partial(packs.box_of, keys))
 
@@ -172,12 +186,21 @@ class Reader:
         """
         content = self._scratch("content", record.stored - crypto.TAG_SIZE)
         self._box(record.pack).open_into(record.ordinal, sealed, record.bound(), content)
-        if record.codec == records.Codec.RAW:
-            return bytes(content)
+        plain = bytes(content) if record.codec == records.Codec.RAW else self._decompress(record, content)
+        if len(plain) != record.plain or (self._rehash and not self._is_intact(record, plain)):
+            raise failures.damaged(records.pack_name(record.pack), "a chunk is not what its id says")
+        return plain
+
+    def _decompress(self, record: records.Record, content: memoryview) -> bytes:
         try:
             return self._decompressor().decompress(content, max_output_size=record.plain)
         except zstandard.ZstdError as problem:
             raise failures.damaged(records.pack_name(record.pack), "a chunk cannot be decompressed") from problem
+
+    def _is_intact(self, record: records.Record, plain: bytes) -> bool:
+        if record.kind == crypto.Kind.MANIFEST:
+            return self._keys.manifest_id(exports.decode(record.id, plain).token) == record.id
+        return self._keys.chunk_id(crypto.Kind(record.kind), plain) == record.id
 
     def _scratch(self, name: str, length: int) -> memoryview:
         buffer: bytearray = getattr(self._local, name, bytearray())

@@ -180,9 +180,9 @@ class Repository:
             progress=progress,
         )
 
-    def reader(self) -> reader.Reader:
-        """Return a reader of chunks."""
-        return reader.Reader(self.location, self.keys, self.index, self.workers)
+    def reader(self, *, rehash: bool = False) -> reader.Reader:
+        """Return a reader of chunks; `rehash` makes it hash contents again (`verify`, `check`)."""
+        return reader.Reader(self.location, self.keys, self.index, self.workers, rehash=rehash)
 
     def lock(self, *, exclusive: bool, run: str = "") -> locks.Lock:
         """Return a lock, to be used as a context; a run holds a shared one until its restore point is stored."""

@@ -148,21 +148,37 @@ class Writer:
         while waiting:
             yield from waiting.popleft().result()
 
-    def store(self, buffers: Sequence[Buffer], kind: crypto.Kind = crypto.Kind.DATA) -> list[bytes]:
+    def store(
+        self,
+        buffers: Sequence[Buffer],
+        kind: crypto.Kind = crypto.Kind.DATA,
+        expected: Sequence[bytes] | None = None,
+    ) -> list[bytes]:
         """Store chunks in the calling thread; return their ids, in order.
 
-        Chunks that the repository has already are not stored again. Their lengths are at most
-        `records.LARGEST_CHUNK`.
+        Chunks that the repository has already are not stored again.
+
+        Args:
+            buffers: The chunks, each at most `records.LARGEST_CHUNK` long.
+            kind: What they hold.
+            expected: For each chunk an id that is known to be in the repository; if it is that of the chunk, the
+                index need not be asked.
         """
         found: list[bytes] = []
         for group in _batches(buffers):
             chunk_ids = [self._keys.chunk_id(kind, buffer) for buffer in group]
-            new = self._claim(chunk_ids)
+            known = () if expected is None else expected[len(found) : len(found) + len(group)]
+            new = self._claim(set(chunk_ids).difference(known))
             if new:
                 self._pack(kind, {chunk: data for chunk, data in zip(chunk_ids, group, strict=True) if chunk in new})
             found += chunk_ids
         self._report(sum(len(buffer) for buffer in buffers))
         return found
+
+    def count_read(self, count: int) -> None:
+        """Count bytes read from the source."""
+        with self._guard:
+            self.stats.bytes_read += count
 
     def finish(self, manifest: Mapping[str, encoding.CborValue]) -> ids.ExportId:
         """Make everything durable and the export visible; return its id.
@@ -198,7 +214,7 @@ class Writer:
             **parts,
         )
 
-    def _claim(self, chunk_ids: Sequence[bytes]) -> set[bytes]:
+    def _claim(self, chunk_ids: Iterable[bytes]) -> set[bytes]:
         candidates = {chunk for chunk in chunk_ids if chunk not in self._claimed and self._index.find(chunk) is None}
         if not candidates:
             return candidates

@@ -1,0 +1,152 @@
+"""The map of a volume: a Merkle tree of pages, 128 ids each, in which nothing stands for a region of zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from runner.repository import crypto, exports, failures
+
+CHUNK = 64 * 1024
+FANOUT = 128
+ID_SIZE = crypto.ID_SIZE
+PAGE_SIZE = FANOUT * ID_SIZE
+# An id of zero bytes: the whole subtree is zero.
+HOLE = bytes(ID_SIZE)
+EMPTY_PAGE = bytes(PAGE_SIZE)
+
+
+def span(level: int) -> int:
+    """Return how many chunks a subtree of a level covers; level 0 is a chunk, level 1 a page of chunks."""
+    return int(FANOUT**level)
+
+
+def levels_of(chunks: int) -> int:
+    """Return the level of the root for so many chunks; at least 1."""
+    level = 1
+    while span(level) < chunks:
+        level += 1
+    return level
+
+
+def chunks_of(size_bytes: int) -> int:
+    """Return how many chunks a volume has; the last one may be shorter than the others."""
+    return -(-size_bytes // CHUNK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeRoot:
+    """What the manifest of a volume says of its map."""
+
+    size_bytes: int
+    level: int
+    root: bytes
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks the volume has."""
+        return chunks_of(self.size_bytes)
+
+    @staticmethod
+    def of(manifest: exports.Manifest) -> VolumeRoot:
+        """Read it from a manifest.
+
+        Raises:
+            RepositoryDamaged: If the manifest is not that of a volume.
+        """
+        body = manifest.body
+        size, level, chunk = body.get("size"), body.get("level"), body.get("chunkSize")
+        roots = manifest.roots or (HOLE,)
+        if not isinstance(size, int) or not isinstance(level, int) or chunk != CHUNK or len(roots) != 1:
+            raise failures.damaged(f"the manifest of export {manifest.export}", "it is not that of a volume")
+        return VolumeRoot(size_bytes=size, level=level, root=roots[0])
+
+
+class MapReader:
+    """Walks the map of a volume with one page per level in memory."""
+
+    def __init__(self, root: VolumeRoot, fetch: Callable[[bytes], bytes]) -> None:
+        self.root = root
+        self._fetch = fetch
+        self._pages: dict[int, tuple[int, bytes]] = {}
+
+    def subtree(self, level: int, number: int) -> bytes:
+        """Return the id of a subtree, or `HOLE` if it is zero or beyond the end; `level` is at most the root's."""
+        if level == self.root.level:
+            return self.root.root if number == 0 else HOLE
+        page = self.page(level + 1, number // FANOUT)
+        start = number % FANOUT * ID_SIZE
+        return page[start : start + ID_SIZE]
+
+    def page(self, level: int, number: int) -> bytes:
+        """Return the content of a page; its entries are subtrees of the level below."""
+        if level > self.root.level:
+            raise ValueError(f"there is no level {level} in a map of {self.root.level} levels")
+        cached = self._pages.get(level)
+        if cached is not None and cached[0] == number:
+            return cached[1]
+        chunk = self.subtree(level, number)
+        page = EMPTY_PAGE if chunk == HOLE else self._fetch(chunk)
+        if len(page) != PAGE_SIZE:
+            raise failures.damaged("a page of a map", "it has the wrong length")
+        self._pages[level] = (number, page)
+        return page
+
+    def pages(self) -> Iterator[tuple[int, bytes]]:
+        """Yield number and content of the pages of chunks that are not wholly zero, in order."""
+        yield from self._descend(self.root.level, 0)
+
+    def _descend(self, level: int, number: int) -> Iterator[tuple[int, bytes]]:
+        if self.subtree(level, number) == HOLE:
+            return
+        page = self.page(level, number)
+        if level == 1:
+            yield number, page
+            return
+        for child in range(FANOUT):
+            if page[child * ID_SIZE : (child + 1) * ID_SIZE] != HOLE:
+                yield from self._descend(level - 1, number * FANOUT + child)
+
+
+class MapBuilder:
+    """Builds a map from the left to the right with one page per level in memory.
+
+    Args:
+        level: Level of the root.
+        store: Stores a page and returns its id.
+    """
+
+    def __init__(self, level: int, store: Callable[[bytes], bytes]) -> None:
+        self._level = level
+        self._store = store
+        self._open = [bytearray() for _ in range(level + 1)]
+
+    def append(self, level: int, subtree: bytes) -> None:
+        """Add the next subtree; those of a higher level only where one begins."""
+        if level == self._level:
+            self._open[level] += subtree
+            return
+        page = self._open[level]
+        page += subtree
+        if len(page) == PAGE_SIZE:
+            self._close(level)
+
+    def append_page(self, page: bytes) -> None:
+        """Add a whole page of chunks."""
+        self.append(1, self._id_of(page))
+
+    def finish(self) -> bytes:
+        """Return the id of the root, `HOLE` if everything is zero."""
+        for level in range(self._level):
+            if self._open[level]:
+                self._open[level] += bytes(PAGE_SIZE - len(self._open[level]))
+                self._close(level)
+        return bytes(self._open[self._level]) or HOLE
+
+    def _close(self, level: int) -> None:
+        page = bytes(self._open[level])
+        self._open[level].clear()
+        self.append(level + 1, self._id_of(page))
+
+    def _id_of(self, page: bytes) -> bytes:
+        return HOLE if page == EMPTY_PAGE else self._store(page)

@@ -1,0 +1,176 @@
+"""Export a volume into a repository and bring it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from runner.base import cancel as cancels
+from runner.base import ids
+from runner.registry.driver import BlockReader, BlockWriter, Extent
+from runner.repository import exports, failures, reader, regions, repository, volume_capture, volume_map
+from runner.repository.encoding import CborValue
+from runner.repository.exports import ExportResult
+from runner.repository.volume_capture import Progress
+from runner.repository.volume_map import CHUNK, FANOUT, HOLE, ID_SIZE
+
+KIND = "volume"
+# A batch of a restore: few enough that several threads share even a small volume.
+_BATCH = 32
+
+
+def export_volume(
+    repo: repository.Repository,
+    reader: BlockReader,
+    *,
+    source: str,
+    token: str,
+    base: ids.ExportId | None,
+    changed: Iterator[Extent] | None,
+    cancel: cancels.CancelToken,
+    progress: Progress,
+    facts: Mapping[str, CborValue] | None = None,
+    run: str = "",
+) -> ExportResult:
+    """Export a volume.
+
+    The export is complete whichever way it was made: it refers to its base no more once it is there.
+
+    Args:
+        repo: Where to.
+        reader: The volume.
+        source: Its name.
+        token: Token of the phase.
+        base: An earlier export of the same volume; what did not change is taken from its map.
+        changed: What may differ from the base, increasing and disjoint; None when that is not known.
+        cancel: Says when to give up.
+        progress: Called with the bytes done so far and, if that is known, the bytes to do.
+        facts: Kept in the manifest, for whoever makes the next export.
+        run: The run, shown to others who find the repository locked.
+
+    Raises:
+        RepositoryLocked: While the repository is being pruned.
+    """
+    parent, reason = _parent(repo, base)
+    size = reader.size_bytes
+    if parent is None:
+        method, extents = "full", reader.allocated()
+    elif changed is None:
+        method, extents = "rescan", reader.allocated()
+    else:
+        method, extents = "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, size)
+    with repo.writer(token=token, cancel=cancel, run=run) as writer:
+        source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().chunk)
+        capture = volume_capture.Capture(writer, reader, source_map, keep=method == "changed", progress=progress)
+        root = capture.run(regions.regions(extents, size))
+        body: dict[str, CborValue] = {"size": size, "chunkSize": CHUNK, "level": capture.level}
+        roots = [] if root == HOLE else [root]
+        export = writer.finish({"kind": KIND, "source": source, "roots": roots, "body": body, "facts": facts or {}})
+        stats = writer.stats
+    return ExportResult(
+        export=export,
+        bytes_read=stats.bytes_read,
+        bytes_new=stats.bytes_new,
+        bytes_stored=stats.bytes_stored,
+        method=method,
+        reason=reason or _REASONS[method],
+    )
+
+
+_REASONS = {
+    "full": "there is no earlier export",
+    "rescan": "the storage does not tell what changed",
+    "changed": "the storage tells what changed",
+}
+
+
+def _parent(repo: repository.Repository, base: ids.ExportId | None) -> tuple[volume_map.VolumeRoot | None, str]:
+    if base is None:
+        return None, ""
+    try:
+        return volume_map.VolumeRoot.of(repo.manifest(base)), ""
+    except failures.ExportMissing:
+        return None, f"the earlier export {base} is gone"
+
+
+def restore_volume(
+    repo: repository.Repository,
+    export: ids.ExportId,
+    writer: BlockWriter,
+    *,
+    cancel: cancels.CancelToken,
+    progress: Progress,
+) -> int:
+    """Write an export to a new volume and commit it; return the bytes written. Zeros are not written.
+
+    Raises:
+        ExportMissing: If there is no such export.
+        RepositoryDamaged: If something of it is missing or not what was written.
+    """
+    written = _scatter(repo, repo.reader(), export, writer.write, cancel, progress)
+    writer.commit()
+    return written
+
+
+def size_of(repo: repository.Repository, export: ids.ExportId) -> int:
+    """Return the size of an exported volume, for making the new one.
+
+    Raises:
+        ExportMissing: If there is no such export.
+    """
+    return _root(repo.manifest(export)).size_bytes
+
+
+def verify_volume(
+    repo: repository.Repository,
+    export: ids.ExportId,
+    *,
+    cancel: cancels.CancelToken,
+    progress: Progress,
+) -> int:
+    """Read all of an export and hash it again; return the bytes read.
+
+    Raises:
+        ExportMissing: If there is no such export.
+        RepositoryDamaged: If something of it is missing or not what was written.
+    """
+    return _scatter(repo, repo.reader(rehash=True), export, lambda *_: None, cancel, progress)
+
+
+def _scatter(
+    repo: repository.Repository,
+    chunks: reader.Reader,
+    export: ids.ExportId,
+    sink: Callable[[int, bytes], None],
+    cancel: cancels.CancelToken,
+    progress: Progress,
+) -> int:
+    root = _root(repo.manifest(export))
+    done = 0
+
+    def count(size: int) -> None:
+        nonlocal done
+        done += size
+        progress(done, None)
+
+    chunks.scatter(_batches(volume_map.MapReader(root, chunks.chunk)), sink, cancel, count)
+    return done
+
+
+def _batches(volume: volume_map.MapReader) -> Iterator[Sequence[tuple[int, bytes]]]:
+    for number, page in volume.pages():
+        start = number * FANOUT * CHUNK
+        for first in range(0, FANOUT, _BATCH):
+            found = [
+                (start + place * CHUNK, page[place * ID_SIZE : (place + 1) * ID_SIZE])
+                for place in range(first, first + _BATCH)
+            ]
+            yield [item for item in found if item[1] != HOLE]
+
+
+def _root(manifest: exports.Manifest) -> volume_map.VolumeRoot:
+    if manifest.kind != KIND:
+        raise failures.ExportMissing(
+            f"the export {manifest.export} is not that of a volume but a {manifest.kind}",
+            hint="choose the export of a volume",
+        )
+    return volume_map.VolumeRoot.of(manifest)

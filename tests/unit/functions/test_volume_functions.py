@@ -1,0 +1,359 @@
+"""SnapshotVolume, ExportSnapshot, RestoreVolume and DeleteSnapshot on the memory and file drivers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.base import cancel, clock, errors, ids
+from runner.functions import delete_snapshot, export_snapshot, restore_volume, snapshot_volume
+from runner.locations import memory as memory_location
+from runner.registry import driver as drivers
+from runner.repository import failures, keyslots, repository
+from runner.storage.file import driver as file_driver
+from runner.storage.memory import driver as memory_driver
+from runner.testing import faults, phase_context
+
+IMAGE = os.urandom(300_000) + bytes(1 << 20) + os.urandom(70_001)
+CHEAP = keyslots.KdfCost(memory_kib=64, iterations=1, lanes=1)
+
+
+@pytest.fixture
+def fake():
+    return clock.FakeClock()
+
+
+@pytest.fixture
+def repo(fake):
+    return repository.create(memory_location.Memory(clock=fake), "correct horse", clock=fake, kdf=CHEAP)
+
+
+@dataclass(kw_only=True)
+class World:
+    """One driver, a repository, and a context for each phase."""
+
+    driver: Any
+    repo: repository.Repository
+    clock: clock.FakeClock
+    work: Path
+    write: Callable[[str, bytes], None]
+    read: Callable[[str], bytes]
+    volume: str
+    target: str
+
+    def context(self, phase="phase", **facts):
+        return phase_context.FakePhaseContext(
+            self.work / phase,
+            clock=self.clock,
+            services={repository.Repository: self.repo},
+            storage={self.driver.name: self.driver},
+            phase=phase,
+            **facts,
+        )
+
+    def snapshot(self, ctx=None, **args):
+        ctx = ctx or self.context("snapshot")
+        arguments = snapshot_volume.SnapshotVolumeArgs(volume=self.volume, driver=self.driver.name, **args)
+        return snapshot_volume.snapshot_volume.call(ctx, arguments)
+
+    def find(self, ctx):
+        arguments = snapshot_volume.SnapshotVolumeArgs(volume=self.volume, driver=self.driver.name)
+        return snapshot_volume.find_snapshot(ctx, arguments, ctx.token)
+
+    def export(self, snapshot, phase, base=None):
+        ctx = self.context(phase, bases={self.volume: base} if base else {})
+        arguments = export_snapshot.ExportSnapshotArgs(snapshot=snapshot)
+        return export_snapshot.export_snapshot.call(ctx, arguments)
+
+    def restore(self, export, target=None, **facts):
+        ctx = self.context("restore", **facts)
+        return restore_volume.restore_volume.call(ctx, self.restore_args(export, target))
+
+    def restore_args(self, export, target=None):
+        return restore_volume.RestoreVolumeArgs(export=export, target=target or self.target, driver=self.driver.name)
+
+    def delete(self, snapshot):
+        return delete_snapshot.delete_snapshot.call(
+            self.context("delete"), delete_snapshot.DeleteSnapshotArgs(snapshot=snapshot)
+        )
+
+
+@pytest.fixture(params=["memory", "file"])
+def world(request, tmp_path, fake, repo):
+    if request.param == "memory":
+        held = memory_driver.MemoryDriver(clock=fake)
+        access = {"write": held.put_volume, "read": held.volume, "volume": "disk", "target": "restored"}
+    else:
+        held = file_driver.FileDriver(clock=fake)
+        access = {
+            "write": lambda volume, data: Path(volume).write_bytes(data),
+            "read": lambda volume: Path(volume).read_bytes(),
+            "volume": str(tmp_path / "disk"),
+            "target": str(tmp_path / "restored"),
+        }
+    made = World(driver=held, repo=repo, clock=fake, work=tmp_path / "work", **access)
+    made.write(made.volume, IMAGE)
+    return made
+
+
+def test_snapshot_reports_itself_and_carries_the_token(world):
+    ctx = world.context("snapshot")
+    outputs = world.snapshot(ctx, tags={"app": "shop"})
+    assert drivers.driver_of(outputs.id) == world.driver.name
+    assert (outputs.volume, outputs.size_bytes) == (world.volume, len(IMAGE))
+    [found] = world.driver.list_snapshots(world.volume, {"blueprint-runner.dev/token": ctx.token})
+    assert dict(found.tags) == {
+        "app": "shop",
+        "blueprint-runner.dev/token": ctx.token,
+        "blueprint-runner.dev/run": ctx.run_id,
+        "blueprint-runner.dev/phase": "snapshot",
+    }
+
+
+def test_find_returns_what_the_call_returned(world):
+    ctx = world.context("snapshot")
+    assert world.find(ctx) is None
+    outputs = world.snapshot(ctx)
+    assert world.find(world.context("snapshot", attempt=2)) == outputs
+    assert world.find(world.context("another")) is None
+
+
+def test_exported_volume_comes_back(world):
+    exported = world.export(world.snapshot().id, "export")
+    assert (exported.method, exported.reason) == ("full", "there is no earlier export")
+    assert (exported.volume, exported.size_bytes) == (world.volume, len(IMAGE))
+    restored = world.restore(exported.export)
+    assert (restored.volume, restored.bytes) == (world.target, len(IMAGE))
+    assert world.read(world.target) == IMAGE
+
+
+def test_second_export_reads_only_what_changed(world):
+    first = world.export(world.snapshot().id, "first")
+    changed = bytearray(IMAGE)
+    changed[100_000:100_005] = b"hello"
+    world.write(world.volume, bytes(changed))
+    second = world.export(world.snapshot(world.context("later")).id, "second", base=first.export)
+    assert (second.method, second.reason) == ("changed", "the snapshot of the earlier export was compared")
+    assert 0 < second.bytes_read <= 3 * 65_536 < first.bytes_read
+    assert world.restore(second.export).bytes == len(IMAGE)
+    assert world.read(world.target) == bytes(changed)
+
+
+def test_export_without_the_earlier_snapshot_reads_all_and_says_why(world):
+    snapshot = world.snapshot().id
+    first = world.export(snapshot, "first")
+    world.delete(snapshot)
+    second = world.export(world.snapshot(world.context("later")).id, "second", base=first.export)
+    assert (second.method, second.bytes_new) == ("rescan", 0)
+    assert second.reason == "the snapshot of the earlier export is gone or cannot be compared"
+    world.restore(second.export)
+    assert world.read(world.target) == IMAGE
+
+
+def test_export_with_a_lost_base_is_full(world):
+    lost = ids.ExportId("0" * 26)
+    exported = world.export(world.snapshot().id, "export", base=lost)
+    assert (exported.method, exported.reason) == ("full", "the earlier export is gone")
+
+
+def test_export_with_a_named_base_insists_on_it(world):
+    arguments = export_snapshot.ExportSnapshotArgs(snapshot=world.snapshot().id, base="0" * 26)
+    with pytest.raises(failures.ExportMissing):
+        export_snapshot.export_snapshot.call(world.context("export"), arguments)
+
+
+def test_export_is_found_by_its_token(world):
+    snapshot = world.snapshot().id
+    ctx = world.context("export")
+    arguments = export_snapshot.ExportSnapshotArgs(snapshot=snapshot)
+    assert export_snapshot.find_export(ctx, arguments, ctx.token) is None
+    exported = world.export(snapshot, "export")
+    assert export_snapshot.find_export(ctx, arguments, ctx.token) == exported
+
+
+def test_export_reports_progress_up_to_the_end(world):
+    ctx = world.context("export")
+    export_snapshot.export_snapshot.call(ctx, export_snapshot.ExportSnapshotArgs(snapshot=world.snapshot().id))
+    assert ctx.reports
+    assert ctx.reports[-1].unit == "bytes"
+    assert ctx.reports[-1].description == world.volume
+
+
+def test_existing_volume_is_kept_without_overwrite(world):
+    exported = world.export(world.snapshot().id, "export")
+    world.write(world.target, b"precious")
+    with pytest.raises(errors.EnvironmentProblem) as caught:
+        world.restore(exported.export)
+    assert caught.value.code == "RT310"
+    assert world.read(world.target) == b"precious"
+
+
+def test_existing_volume_is_replaced_with_overwrite(world):
+    exported = world.export(world.snapshot().id, "export")
+    world.write(world.target, b"old")
+    world.restore(exported.export, overwrite=True)
+    assert world.read(world.target) == IMAGE
+
+
+def test_restored_volume_is_found_after_a_crash_and_no_other_is(world):
+    exported = world.export(world.snapshot().id, "export")
+    ctx, arguments = world.context("restore"), world.restore_args(exported.export)
+    world.write(world.target, b"somebody else's")
+    assert restore_volume.find_volume(ctx, arguments, ctx.token) is None
+    restored = world.restore(exported.export, overwrite=True)
+    assert restore_volume.find_volume(ctx, arguments, ctx.token) == restored
+    other = world.context("another")
+    assert restore_volume.find_volume(other, arguments, other.token) is None
+
+
+def test_cancelled_restore_leaves_no_volume(world):
+    exported = world.export(world.snapshot().id, "export")
+    ctx = world.context("restore")
+    ctx.cancel.cancel(cancel.Reason.CANCELLED)
+    with pytest.raises(errors.Cancelled):
+        restore_volume.restore_volume.call(ctx, world.restore_args(exported.export))
+    with pytest.raises(drivers.VolumeMissing):
+        world.driver.create_snapshot(world.target, {}, cancel.CancelToken())
+
+
+def test_delete_may_be_repeated(world):
+    snapshot = world.snapshot().id
+    assert world.delete(snapshot) is None
+    assert world.delete(snapshot) is None
+    assert world.driver.list_snapshots(world.volume, {}) == []
+
+
+def test_missing_volume_is_reported(world):
+    world.volume += "-missing"
+    with pytest.raises(drivers.VolumeMissing) as caught:
+        world.snapshot()
+    assert caught.value.code == "RT302"
+
+
+# States and delays, on the memory driver
+
+
+def slow_world(world, **options):
+    world.driver = memory_driver.MemoryDriver(clock=world.clock, **options)
+    world.volume = "disk"
+    world.driver.put_volume("disk", IMAGE)
+    return world
+
+
+def test_snapshot_waits_until_it_is_ready(world):
+    slow_world(world, ready_after=timedelta(minutes=5))
+    outputs = world.snapshot()
+    assert world.driver.get_snapshot(outputs.id).state is drivers.SnapshotState.READY
+    assert world.clock.monotonic() >= 300
+
+
+def test_find_waits_for_a_snapshot_that_is_still_pending(world):
+    slow_world(world, ready_after=timedelta(minutes=5))
+    ctx = world.context("snapshot")
+    tags = {"blueprint-runner.dev/token": ctx.token}
+    taken = world.driver.create_snapshot("disk", tags, ctx.cancel)
+    found = world.find(ctx)
+    assert found is not None
+    assert found.id == taken.id
+    assert world.driver.get_snapshot(taken.id).state is drivers.SnapshotState.READY
+
+
+def test_find_waits_out_the_listing_delay(world):
+    slow_world(world, listing_delay=timedelta(minutes=2))
+    ctx = world.context("snapshot")
+    taken = world.driver.create_snapshot("disk", {"blueprint-runner.dev/token": ctx.token}, ctx.cancel)
+    found = world.find(ctx)
+    assert found is not None
+    assert found.id == taken.id
+
+
+def test_failed_snapshot_is_removed_and_reported(world):
+    slow_world(world, ready_after=timedelta(hours=1))
+    ctx = world.context("snapshot")
+
+    class Failing:
+        def __getattr__(self, name):
+            return getattr(world.driver, name)
+
+        def get_snapshot(self, snapshot):
+            world.driver.fail_snapshot(snapshot)
+            return world.driver.get_snapshot(snapshot)
+
+    ctx.drivers["memory"] = Failing()
+    with pytest.raises(drivers.StorageError, match="failed"):
+        world.snapshot(ctx)
+    assert world.driver.list_snapshots("disk", {}) == []
+    assert world.find(ctx) is None
+
+
+def test_lost_answer_is_found_again(world):
+    slow_world(world)
+    inner = world.driver
+    lost = faults.Fault(method="create_snapshot", error=drivers.StorageUnavailable("no answer"), lost_answer=True)
+    world.driver = faults.FaultyDriver(inner, faults.FaultSet(lost))
+    ctx = world.context("snapshot")
+    with pytest.raises(drivers.StorageUnavailable):
+        world.snapshot(ctx)
+    found = world.find(ctx)
+    assert found is not None
+    assert [one.id for one in inner.list_snapshots("disk", {})] == [found.id]
+
+
+class SnapshotsOnly:
+    """A driver with the required methods alone."""
+
+    name = "memory"
+    listing_delay = timedelta(0)
+
+    def __init__(self, inner):
+        self.create_snapshot = inner.create_snapshot
+        self.get_snapshot = inner.get_snapshot
+        self.list_snapshots = inner.list_snapshots
+        self.delete_snapshot = inner.delete_snapshot
+
+
+def test_driver_that_cannot_read_blocks_is_refused(world):
+    slow_world(world)
+    snapshot = world.snapshot().id
+    world.driver = SnapshotsOnly(world.driver)
+    with pytest.raises(errors.EnvironmentProblem) as caught:
+        world.export(snapshot, "export")
+    assert caught.value.code == "RT306"
+
+
+def test_driver_that_cannot_write_blocks_is_refused(world):
+    slow_world(world)
+    exported = world.export(world.snapshot().id, "export")
+    world.driver = SnapshotsOnly(world.driver)
+    with pytest.raises(errors.EnvironmentProblem) as caught:
+        world.restore(exported.export, target="new")
+    assert caught.value.code == "RT306"
+
+
+def test_driver_that_cannot_compare_makes_a_rescan(world):
+    slow_world(world)
+    first = world.export(world.snapshot().id, "first")
+    snapshot = world.snapshot(world.context("later")).id
+    world.driver = SnapshotsOnly(world.driver)
+    world.driver.open_snapshot = world.driver.create_snapshot.__self__.open_snapshot
+    second = world.export(snapshot, "second", base=first.export)
+    assert (second.method, second.reason) == ("rescan", "the driver memory cannot tell what changed")
+
+
+def test_snapshot_of_a_directory_is_read_by_path(world, tmp_path):
+    storage = file_driver.FileDriver(clock=world.clock)
+    world.driver, world.volume = storage, str(tmp_path / "tree")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "file").write_text("content")
+    outputs = world.snapshot()
+    (tmp_path / "tree" / "file").write_text("later")
+    assert (Path(outputs.path) / "file").read_text() == "content"
+    with pytest.raises(drivers.StorageError) as caught:
+        world.export(outputs.id, "export")
+    assert caught.value.code == "RT306"

@@ -29,6 +29,8 @@ _WORDING = (
     ("unknown escape character", "a backslash is followed by a character that it cannot stand before",
      "use single quotes, or write the backslash twice"),
     ("could not find expected ':'", "a key is not followed by a colon", 'write "key: value"'),
+    ("escape code", "an escape does not name a character", "write the character itself"),
+    ("hexdecimal", "an escape lacks digits", "write the backslash twice, or use single quotes"),
     ("undefined tag handle", "the tag is unknown", "remove the tag, or quote a text that starts with !"),
     ("alphabetic or numeric", "a text starts with & or *, which have a meaning of their own", "quote the text"),
     ("cannot start any token", "a text starts with a character that needs quotes", "quote the text"),
@@ -75,7 +77,7 @@ def _words(problem: str, character: str) -> tuple[str, str]:
     for part, message, hint in _WORDING:
         if part in problem:
             return message, hint
-    return problem, "quote texts that have a special character in them"
+    return "the text cannot be read from here on", "quote texts that have a special character in them"
 
 
 def _place(mark: yaml.Mark | None, text: source.SourceFile) -> spans.Span:

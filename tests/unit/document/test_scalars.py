@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.document import scalars
+from runner.document import nodes, scalars
 
 HUGE = "9" * 5000
 
@@ -46,7 +46,7 @@ HUGE = "9" * 5000
         (HUGE, HUGE, HUGE),
     ],
 )
-def test_plain_scalar_is_typed_by_its_dialect(text: str, core: scalars.Scalar, old: scalars.Scalar) -> None:
+def test_plain_scalar_is_typed_by_its_dialect(text: str, core: nodes.Scalar, old: scalars.Scalar) -> None:
     for dialect, expected in ((scalars.core, core), (scalars.old, old)):
         value = dialect(text)
         assert (type(value), value) == (type(expected), expected)
@@ -68,7 +68,7 @@ def test_number_without_fraction_stays_a_fraction_at_level_1_only() -> None:
         ("tag:yaml.org,2002:null", "~", None),
     ],
 )
-def test_tag_decides_the_type(tag: str, text: str, value: scalars.Scalar) -> None:
+def test_tag_decides_the_type(tag: str, text: str, value: nodes.Scalar) -> None:
     assert scalars.tagged(tag, text, scalars.core) == value
 
 

@@ -1,0 +1,174 @@
+"""Back up a tree of files: walk, read what changed, and store content and entries."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runner.base import cancel as cancels
+from runner.base import ids
+from runner.repository import chunking, contents, exports, failures, tree_entries, tree_entry, tree_walk, writer
+
+if TYPE_CHECKING:
+    from runner.repository.repository import Repository
+
+Progress = Callable[[int], None]
+
+# A file whose change time is younger than this when it is read may change again without a trace in its times: the
+# kernel counts them in ticks of up to 10 ms.
+_TICK_NS = 100_000_000
+
+
+def backup_tree(
+    repo: Repository,
+    scope: tree_walk.Scope,
+    *,
+    source: str,
+    token: str,
+    base: ids.ExportId | None = None,
+    run: str = "",
+    cancel: cancels.CancelToken,
+    progress: Progress,
+    warn: tree_walk.Warn,
+) -> exports.ExportResult:
+    """Capture files with their metadata as one export.
+
+    With a base, a file whose size, times and inode are those of the base is taken from there without being read. A
+    file that changes while it is read is captured as it was read, with a warning.
+
+    Args:
+        repo: Where the export is made.
+        scope: What is captured.
+        source: What the manifest says it is an export of.
+        token: Token of the phase.
+        base: An older export of the same source.
+        run: The run, shown to others who find the repository locked.
+        cancel: Says when to give up.
+        progress: Called with the bytes that are done.
+        warn: Called with a sentence for each thing that is not as it should be.
+
+    Raises:
+        PermanentError: RT315 for a missing root, RT313 for an unreadable file.
+    """
+    with repo.writer(token=token, cancel=cancel, run=run) as sink, closing(_entries_of(repo, base)) as entries:
+        capture = _Capture(repo, sink, tree_entries.BaseEntries(entries), cancel, progress, warn)
+        tree_walk.Walk(scope, capture.visit, cancel=cancel, warn=warn).run()
+        return capture.finish(source, scope, incremental=base is not None)
+
+
+def _entries_of(repo: Repository, base: ids.ExportId | None) -> Generator[tree_entry.Entry, None, None]:
+    """Yield the entries of the base; none when there is no base any more, then all files are read."""
+    if base is None:
+        return
+    try:
+        manifest = repo.manifest(base)
+    except failures.ExportMissing:
+        return
+    yield from tree_entries.read(repo.reader(), manifest)
+
+
+class _Capture:
+    """What is collected during one walk."""
+
+    def __init__(
+        self,
+        repo: Repository,
+        sink: writer.Writer,
+        base: tree_entries.BaseEntries,
+        cancel: cancels.CancelToken,
+        progress: Progress,
+        warn: tree_walk.Warn,
+    ) -> None:
+        self._sink = sink
+        self._base = base
+        self._clock = repo.clock
+        self._progress = progress
+        self._warn = warn
+        self._entries = tree_entries.EntryWriter(sink, repo.derive_seed("tree entries", 256).to_bytes(32, "big"))
+        self._contents = contents.ContentStore(
+            sink, seed=repo.derive_seed(chunking.PURPOSE), cancel=cancel, count=self._count
+        )
+        self._files = 0
+        self._unchanged = 0
+        self._bytes = 0
+        self._read = 0
+
+    def visit(self, visited: tree_walk.Visited) -> None:
+        """Capture one entry."""
+        if visited.entry.kind is not tree_entry.Kind.FILE:
+            self._entries.append(visited.entry)
+            return
+        old = self._base.find(visited.path)
+        if old is not None and _is_unchanged(old, visited.facts):
+            self._keep(visited.entry, old)
+        else:
+            self._read_file(visited)
+        self._files += 1
+
+    def finish(self, source: str, scope: tree_walk.Scope, *, incremental: bool) -> exports.ExportResult:
+        """Make the export."""
+        top = self._entries.finish()
+        self._sink.stats.bytes_read = self._read
+        export = self._sink.finish(
+            {
+                "kind": "tree",
+                "source": source,
+                "roots": list(top.ids),
+                "body": {"entries": top.to_cbor(), "names": list(tree_walk.named_roots(scope.roots))},
+                "facts": {"files": self._files, "unchanged": self._unchanged, "bytes": self._bytes},
+            }
+        )
+        stats = self._sink.stats
+        return exports.ExportResult(
+            export=export,
+            bytes_read=stats.bytes_read,
+            bytes_new=stats.bytes_new,
+            bytes_stored=stats.bytes_stored,
+            method="changed" if incremental else "full",
+            reason=f"{self._unchanged} of {self._files} files are as in the base"
+            if incremental
+            else "there is no base",
+        )
+
+    def _keep(self, entry: tree_entry.Entry, old: tree_entry.Entry) -> None:
+        self._entries.append(replace(entry, size=old.size, content=old.content, hash=old.hash))
+        self._unchanged += 1
+        self._bytes += old.size
+
+    def _read_file(self, visited: tree_walk.Visited) -> None:
+        descriptor = visited.open()
+        try:
+            before = os.fstat(descriptor)
+            is_new = abs(int(self._clock.now().timestamp() * 1e9) - before.st_ctime_ns) < _TICK_NS
+            stored = self._contents.store(descriptor, before)
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        changed = _moments(before) != _moments(after) or stored.size != before.st_size
+        if changed:
+            self._warn(f"{tree_entry.show(visited.path)} changed while it was read")
+        ctime = 0 if changed or is_new else before.st_ctime_ns
+        entry = replace(visited.entry, size=stored.size, hash=stored.hash, ctime=ctime, inode=before.st_ino)
+        self._entries.append(entry, stored.content)
+        self._bytes += stored.size
+
+    def _count(self, count: int) -> None:
+        self._read += count
+        self._progress(self._read)
+
+
+def _moments(facts: os.stat_result) -> tuple[int, int, int]:
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+def _is_unchanged(old: tree_entry.Entry, facts: os.stat_result) -> bool:
+    return (
+        old.kind is tree_entry.Kind.FILE
+        and old.metadata is not None
+        and old.ctime != 0
+        and (old.size, old.metadata.mtime, old.ctime, old.inode)
+        == (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
+    )

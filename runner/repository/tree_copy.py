@@ -1,0 +1,86 @@
+"""Copy files to another directory with everything that a tree export keeps of them, without a repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from runner.base import cancel as cancels
+from runner.repository import chunking, contents, tree_build, tree_place, tree_restore, tree_walk
+from runner.repository.tree_entry import Kind
+
+Progress = Callable[[int], None]
+
+
+def copy_tree(
+    scope: tree_walk.Scope,
+    target: Path,
+    *,
+    token: str,
+    record: Path,
+    overwrite: bool,
+    cancel: cancels.CancelToken,
+    progress: Progress,
+    warn: tree_walk.Warn,
+) -> tree_restore.Restored:
+    """Copy: `target` receives one entry per root, named as the root; arguments as for `restore_tree`.
+
+    Raises:
+        PermanentError: RT315 for a missing root, RT313 for an unreadable file, RT314.
+        EnvironmentProblem: RT310, RT311 or RT312; nothing of the copy is left then.
+    """
+    place = tree_place.Place(target, token=token, record=record, overwrite=overwrite)
+    copy = _Copy(scope, cancel, progress, warn)
+    place.fill(copy.run)
+    return tree_restore.Restored(files=copy.files, bytes=copy.bytes)
+
+
+class _Copy:
+    """One copy, and what it has counted."""
+
+    def __init__(
+        self, scope: tree_walk.Scope, cancel: cancels.CancelToken, progress: Progress, warn: tree_walk.Warn
+    ) -> None:
+        self._scope = scope
+        self._cancel = cancel
+        self._progress = progress
+        self._warn = warn
+        self._block = memoryview(bytearray(chunking.BLOCK))
+        self.files = 0
+        self.bytes = 0
+
+    def run(self, top: Path) -> None:
+        """Copy everything into an empty directory."""
+        with tree_build.TreeBuilder(top) as builder:
+            tree_walk.Walk(
+                self._scope, lambda visited: self._copy(builder, visited), cancel=self._cancel, warn=self._warn
+            ).run()
+        for warning in builder.warnings():
+            self._warn(warning)
+
+    def _copy(self, builder: tree_build.TreeBuilder, visited: tree_walk.Visited) -> None:
+        if visited.entry.kind is not Kind.FILE:
+            builder.add(visited.entry, lambda _: None)
+            return
+        source = visited.open()
+        try:
+            size = os.fstat(source).st_size
+            builder.add(replace(visited.entry, size=size), lambda target: self._fill(source, target, size))
+        finally:
+            os.close(source)
+        self.files += 1
+
+    def _fill(self, source: int, target: int, size: int) -> None:
+        for start, end in contents.data_extents(source, size):
+            position = start
+            while position < end:
+                self._cancel.raise_if_cancelled()
+                filled = contents.read_block(source, self._block[: end - position], position)
+                if not filled:
+                    return
+                tree_restore.write_at(target, self._block[:filled], position)
+                position += filled
+                self.bytes += filled
+                self._progress(self.bytes)

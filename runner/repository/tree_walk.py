@@ -1,0 +1,204 @@
+"""Walking over what is to be captured: every entry with its metadata, in the order in which it is stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from runner.base import cancel as cancels
+from runner.base import errors
+from runner.repository import tree_descent, tree_entry, tree_exclude, tree_metadata
+
+Warn = Callable[[str], None]
+
+
+class Unreadable(StrEnum):
+    """What happens when a file or directory cannot be read."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visited:
+    """An entry on the walk, valid until the walk goes on.
+
+    Attributes:
+        entry: The entry without its content.
+        path: Where it is, from the name of its root down.
+        facts: Its `lstat`.
+        parent: Descriptor of the directory that it is in.
+        name: Its name there (that of a root may differ from the name under which it is stored).
+    """
+
+    entry: tree_entry.Entry
+    path: tree_entry.NamePath
+    facts: os.stat_result
+    parent: int
+    name: bytes
+
+    def open(self) -> int:
+        """Open a file for reading.
+
+        Raises:
+            OSError: ELOOP when it was replaced by a symbolic link.
+        """
+        return os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.parent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is walked over.
+
+    Attributes:
+        roots: Files and directories; a root that is a symbolic link is followed.
+        exclude: Patterns of `tree_exclude`.
+        unreadable: Whether an unreadable entry fails the walk.
+    """
+
+    roots: Sequence[Path]
+    exclude: Sequence[str] = ()
+    unreadable: Unreadable = Unreadable.FAIL
+
+
+def named_roots(roots: Sequence[Path]) -> dict[bytes, Path]:
+    """Return the roots by the names under which they are stored, in the order of the names.
+
+    The name is the last part of the path; a second root of that name becomes `NAME-2`, and `/` becomes `root`.
+
+    Raises:
+        PermanentError: RT315 if one does not exist.
+    """
+    named: dict[bytes, Path] = {}
+    for root in dict.fromkeys(Path(os.path.normpath(root.absolute())) for root in roots):
+        if not root.exists():
+            raise errors.PermanentError(
+                f"there is nothing at {root}", code="RT315", hint="name files and directories that exist"
+            )
+        base = os.fsencode(root.name) or b"root"
+        candidates = (base if number == 1 else b"%s-%d" % (base, number) for number in range(1, len(roots) + 1))
+        named[next(name for name in candidates if name not in named)] = root
+    return dict(sorted(named.items()))
+
+
+class Walk:
+    """One walk over a scope; `visit` gets every entry, a directory before what is in it."""
+
+    def __init__(
+        self, scope: Scope, visit: Callable[[Visited], None], *, cancel: cancels.CancelToken, warn: Warn
+    ) -> None:
+        self._scope = scope
+        self._visit = visit
+        self._cancel = cancel
+        self._warn = warn
+        self._excluded = tree_exclude.Excluded(scope.exclude)
+        self._metadata = tree_metadata.MetadataReader()
+        self._path: list[bytes] = []
+        # Where each file with several names was met first, and how many of its names are still to come.
+        self._linked: dict[tuple[int, int], tuple[tree_entry.NamePath, int]] = {}
+
+    def run(self) -> None:
+        """Walk.
+
+        Raises:
+            PermanentError: RT315 for a missing root, RT313 for an unreadable entry.
+        """
+        for name, root in named_roots(self._scope.roots).items():
+            self._root(name, root)
+
+    @contextmanager
+    def reading(self, path: tree_entry.NamePath) -> Iterator[None]:
+        """Turn a failure to read an entry into RT313, or into a warning; what vanished or moved is a warning always."""
+        try:
+            yield
+        except FileNotFoundError:
+            self._warn(f"{tree_entry.show(path)} vanished while it was read")
+        except OSError as error:
+            if self._scope.unreadable is Unreadable.SKIP:
+                self._warn(f"{tree_entry.show(path)} cannot be read and was left out: {error.strerror}")
+                return
+            raise errors.PermanentError(
+                f"{tree_entry.show(path)} cannot be read: {error.strerror}",
+                code="RT313",
+                hint="run as a user who may read it, exclude it, or set `unreadable: skip`",
+                context={"path": tree_entry.show(path)},
+            ) from error
+
+    def _root(self, name: bytes, root: Path) -> None:
+        real = root.resolve()
+        with self.reading((name,)), tree_descent.open_top(real.parent) as descent:
+            self._path = []
+            top = self._enter(descent, os.fsencode(real.name) or b".", stored=name)
+            if top is not None:
+                tree_descent.traverse(descent, top, lambda child: self._enter(descent, child), self._leave)
+
+    def _leave(self, _: bytes) -> None:
+        self._path.pop()
+
+    def _enter(self, descent: tree_descent.Descent, name: bytes, *, stored: bytes | None = None) -> list[bytes] | None:
+        """Visit one entry; return the names below when the walk is in a directory now."""
+        self._cancel.raise_if_cancelled()
+        path = (*self._path, stored or name)
+        below: list[bytes] | None = None
+        with self.reading(path):
+            facts = os.stat(name, dir_fd=descent.descriptor, follow_symlinks=False)
+            kind = tree_entry.kind_of(facts.st_mode)
+            if self._excluded.covers(path, is_directory=kind is tree_entry.Kind.DIRECTORY):
+                return None
+            if kind is tree_entry.Kind.SOCKET:
+                self._warn(f"{tree_entry.show(path)} is a socket and was left out")
+                return None
+            visited = self._describe(descent.descriptor, name, path, kind, facts)
+            if kind is tree_entry.Kind.DIRECTORY:
+                below = _go_into(descent, name)
+                self._path.append(path[-1])
+            self._visit(visited)
+            self._remember(visited)
+        return below
+
+    def _describe(
+        self, parent: int, name: bytes, path: tree_entry.NamePath, kind: tree_entry.Kind, facts: os.stat_result
+    ) -> Visited:
+        entry = tree_entry.Entry(depth=len(path) - 1, name=path[-1], kind=kind)
+        first = self._linked.get((facts.st_dev, facts.st_ino))
+        if first is not None:
+            entry = replace(entry, kind=tree_entry.Kind.LINK, link=first[0])
+        else:
+            entry = replace(
+                entry,
+                metadata=self._metadata.read(parent, name, facts),
+                target=os.readlink(name, dir_fd=parent) if kind is tree_entry.Kind.SYMLINK else b"",
+                device=_device(kind, facts),
+                ctime=facts.st_ctime_ns,
+                inode=facts.st_ino,
+            )
+        return Visited(entry=entry, path=path, facts=facts, parent=parent, name=name)
+
+    def _remember(self, visited: Visited) -> None:
+        """Keep the first name of a file with several until all have been met."""
+        facts = visited.facts
+        if facts.st_nlink < 2 or visited.entry.kind is tree_entry.Kind.DIRECTORY:
+            return
+        identity = (facts.st_dev, facts.st_ino)
+        first, missing = self._linked.pop(identity, (visited.path, facts.st_nlink))
+        if missing > 1:
+            self._linked[identity] = (first, missing - 1)
+
+
+def _go_into(descent: tree_descent.Descent, name: bytes) -> list[bytes]:
+    descent.enter(name)
+    try:
+        return tree_descent.names(descent.descriptor)
+    except OSError:
+        descent.leave()
+        raise
+
+
+def _device(kind: tree_entry.Kind, facts: os.stat_result) -> tuple[int, int] | None:
+    if kind in (tree_entry.Kind.CHARACTER, tree_entry.Kind.BLOCK):
+        return os.major(facts.st_rdev), os.minor(facts.st_rdev)
+    return None

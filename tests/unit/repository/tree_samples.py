@@ -1,0 +1,143 @@
+"""Trees of files for tests, and an account of what is there that shares nothing with the code under test."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.base import cancel as cancels
+from runner.base import clock as clocks
+from runner.base import ids
+from runner.locations import memory
+from runner.repository import exports, keyslots, repository, tree_capture, tree_restore, tree_walk
+
+CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
+
+
+def new_repository(location: memory.Memory | None = None) -> repository.Repository:
+    return repository.create(location or memory.Memory(), "passphrase", clock=clocks.SystemClock(), kdf=CHEAP)
+
+
+@dataclass
+class Bench:
+    """A repository and short calls of the functions under test; collects the warnings."""
+
+    scratch: Path
+    repo: repository.Repository = field(default_factory=new_repository)
+    warnings: list[str] = field(default_factory=list)
+    cancel: cancels.CancelToken = field(default_factory=cancels.CancelToken)
+    calls: int = 0
+
+    def backup(
+        self,
+        *roots: Path,
+        token: str | None = None,
+        base: ids.ExportId | None = None,
+        exclude: tuple[str, ...] = (),
+        unreadable: tree_walk.Unreadable = tree_walk.Unreadable.FAIL,
+    ) -> exports.ExportResult:
+        self.calls += 1
+        return tree_capture.backup_tree(
+            self.repo,
+            tree_walk.Scope(roots=roots, exclude=exclude, unreadable=unreadable),
+            source="files",
+            token=token or ids.token(str(self.calls)),
+            base=base,
+            cancel=self.cancel,
+            progress=lambda _: None,
+            warn=self.warnings.append,
+        )
+
+    def restore(
+        self, export: ids.ExportId, target: Path, *, overwrite: bool = False, token: str = "t" * 32
+    ) -> tree_restore.Restored:
+        return tree_restore.restore_tree(
+            self.repo,
+            export,
+            target,
+            token=token,
+            record=self.scratch / f"record-{token}",
+            overwrite=overwrite,
+            cancel=self.cancel,
+            progress=lambda _: None,
+            warn=self.warnings.append,
+        )
+
+
+def account(top: Path) -> dict[bytes, Mapping[str, object]]:
+    """Describe everything below a directory, and the directory's own metadata under the empty name."""
+    found: dict[bytes, Mapping[str, object]] = {}
+    first_names: dict[tuple[int, int], bytes] = {}
+    base = os.fsencode(top)
+    for directory, names, others in os.walk(base):
+        for name in [b"", *sorted(names), *sorted(others)] if directory == base else sorted(names) + sorted(others):
+            place = os.path.join(directory, name) if name else directory
+            relative = os.path.relpath(place, base) if name else b""
+            facts = os.lstat(place)
+            found[relative] = _describe(place, facts)
+            if facts.st_nlink > 1 and not stat.S_ISDIR(facts.st_mode):
+                first_names.setdefault((facts.st_dev, facts.st_ino), relative)
+    for relative, described in found.items():
+        facts = os.lstat(os.path.join(base, relative))
+        group = [
+            other for other in found if _identity(os.lstat(os.path.join(base, other))) == _identity(facts) and other
+        ]
+        if not stat.S_ISDIR(facts.st_mode):
+            found[relative] = {**described, "names": sorted(group)}
+    return found
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
+
+
+def _describe(place: bytes, facts: os.stat_result) -> Mapping[str, object]:
+    described: dict[str, object] = {
+        "mode": oct(facts.st_mode),
+        "owner": (facts.st_uid, facts.st_gid),
+        "mtime": facts.st_mtime_ns,
+        "xattrs": {
+            name: os.getxattr(place, name, follow_symlinks=False)
+            for name in sorted(os.listxattr(place, follow_symlinks=False))
+        },
+    }
+    if stat.S_ISREG(facts.st_mode):
+        with open(place, "rb") as file:
+            described["content"] = file.read()
+        described["holes"] = _holes(place, facts.st_size)
+    elif stat.S_ISLNK(facts.st_mode):
+        described["target"] = os.readlink(place)
+    elif stat.S_ISBLK(facts.st_mode) or stat.S_ISCHR(facts.st_mode):
+        described["device"] = facts.st_rdev
+    return described
+
+
+def _holes(place: bytes, size: int) -> list[tuple[int, int]]:
+    found = []
+    with open(place, "rb") as file:
+        position = 0
+        while position < size:
+            start = os.lseek(file.fileno(), position, os.SEEK_HOLE)
+            if start >= size:
+                break
+            try:
+                position = os.lseek(file.fileno(), start, os.SEEK_DATA)
+            except OSError:
+                position = size
+            found.append((start, position))
+    return found
+
+
+def can_set_xattrs(directory: Path) -> bool:
+    probe = directory / "probe"
+    probe.touch()
+    try:
+        os.setxattr(probe, "user.probe", b"1")
+    except OSError:
+        return False
+    finally:
+        probe.unlink()
+    return True

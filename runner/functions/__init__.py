@@ -1,1 +1,18 @@
-"""The built-in functions, one file each."""
+"""The storage functions that come with the runner, one file each."""
+
+from __future__ import annotations
+
+from runner.registry.function import FunctionSpec
+
+
+def builtin() -> tuple[FunctionSpec, ...]:
+    """Return them all; importing them takes a while, so it happens here and not with the package."""
+    from runner.functions import approve, assert_that, pause, run_command, wait_until
+
+    return (
+        approve.approve,
+        assert_that.assert_that,
+        pause.pause,
+        run_command.run_command,
+        wait_until.wait_until,
+    )

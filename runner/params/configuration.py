@@ -1,0 +1,38 @@
+"""The configuration file: locations by name. It is read where a name has to be looked up, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.base import diagnostic
+from runner.base.jsonvalue import JsonObject
+from runner.document import schema, yamlread
+
+_SCHEMA = "configuration.schema.json"
+_PATHS = ("path", "passphraseFile")
+
+
+def read_locations(path: Path) -> Mapping[str, JsonObject]:
+    """Return the locations of a configuration file by name, each as the `spec` of a location profile.
+
+    Relative paths start at the directory of the file.
+
+    Raises:
+        UsageError: RT103 if the file cannot be read.
+        InvalidDocument: If something is wrong in it.
+    """
+    text, found = yamlread.read_file(path)
+    root = None
+    if text is not None:
+        root, found = yamlread.read(text, str(path))
+        found = [*found, *(schema.validate(root, _SCHEMA) if root is not None else ())]
+    if root is None or diagnostic.has_errors(found):
+        raise diagnostic.InvalidDocument(found)
+    read: Any = root.plain()
+    return {name: _absolute(spec, path.absolute().parent) for name, spec in read.get("locations", {}).items()}
+
+
+def _absolute(spec: JsonObject, base: Path) -> JsonObject:
+    return {key: str(base / Path(str(value)).expanduser()) if key in _PATHS else value for key, value in spec.items()}

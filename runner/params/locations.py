@@ -1,0 +1,127 @@
+"""Which location a person means by `--location`, and how it is opened, now and when its run is resumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.base import errors, suggest
+from runner.base.jsonvalue import JsonObject, JsonValue
+from runner.locations import urls
+from runner.registry import location, registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A location, found but not opened; all that a run keeps of it, so no secret is in here.
+
+    Attributes:
+        label: What to write after `--location` to mean it again; empty for the default repository.
+        spec: `{"url": …}`, or the `spec` of a location profile with its `type`.
+        passphrase_file: Where the passphrase is; an absolute path.
+    """
+
+    label: str
+    spec: JsonObject
+    passphrase_file: str | None = None
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it is the repository in the state directory, made at first use."""
+        return not self.label
+
+    def pinned(self, passphrase_file: Path | None) -> Target:
+        """Return the same location with the file that its passphrase is read from; None: not from a file."""
+        return replace(self, passphrase_file=None if passphrase_file is None else str(passphrase_file))
+
+    def to_json(self) -> JsonObject:
+        """Return it as a JSON object."""
+        return {"label": self.label, "spec": self.spec, "passphraseFile": self.passphrase_file}
+
+
+def from_json(value: Mapping[str, JsonValue]) -> Target:
+    """Read what `Target.to_json` wrote."""
+    spec, passphrase_file = value["spec"], value["passphraseFile"]
+    if not isinstance(spec, Mapping):
+        raise errors.UsageError("the run does not say where its location is", code="RT403")
+    return Target(
+        label=str(value["label"]),
+        spec=spec,
+        passphrase_file=None if passphrase_file is None else str(passphrase_file),
+    )
+
+
+def choose(text: str | None, *, named: Mapping[str, JsonObject], state_dir: Path) -> Target:
+    """Find out what a person means: a configured name, a URL, a profile document, or a directory.
+
+    Args:
+        text: What stands after `--location`; None for the default repository.
+        named: `locations` of the configuration.
+        state_dir: Where the default repository is.
+
+    Raises:
+        UsageError: RT403 if it is none of these.
+        InvalidDocument: If it is a file, but no location profile.
+    """
+    if text is None:
+        return default(state_dir)
+    if text in named:
+        return _from_spec(text, named[text])
+    if "://" in text:
+        return Target(label=text, spec={"url": text})
+    path = Path(text).expanduser().absolute()
+    if path.is_file():
+        return _from_profile(path)
+    if path.is_dir() or "/" in text:
+        return Target(label=str(path), spec={"url": str(path)})
+    raise errors.UsageError(
+        f'there is no location "{text}"',
+        code="RT403",
+        hint=suggest.hint(text, named) if named else "give a URL (file:///srv/backups), a directory or a profile file",
+    )
+
+
+def default(state_dir: Path) -> Target:
+    """Return the repository of the state directory."""
+    home = state_dir.absolute()
+    return Target(label="", spec={"url": str(home / "repository")}, passphrase_file=str(home / "repository.key"))
+
+
+def open_location(target: Target, known: registry.Registry) -> location.Location:
+    """Open a location; nothing is made there.
+
+    Raises:
+        UsageError: RT403 if its type is unknown.
+    """
+    url = target.spec.get("url")
+    if "type" not in target.spec:
+        scheme = str(url).partition("://")[0].lower()
+        if scheme in known.locations and scheme not in urls.SCHEMES:
+            return known.locations[scheme]({"type": scheme, "url": url})
+        return urls.open_url(str(url))
+    kind = str(target.spec["type"])
+    if kind not in known.locations:
+        raise errors.UsageError(
+            f'there is no location type "{kind}"', code="RT403", hint=suggest.hint(kind, known.locations)
+        )
+    return known.locations[kind](target.spec)
+
+
+def _from_spec(label: str, spec: JsonObject) -> Target:
+    passphrase_file = spec.get("passphraseFile")
+    return Target(label=label, spec=spec, passphrase_file=None if passphrase_file is None else str(passphrase_file))
+
+
+def _from_profile(path: Path) -> Target:
+    from runner.base import diagnostic
+    from runner.model import load
+
+    profile, found = load.load_location_profile(path)
+    if profile is None or diagnostic.has_errors(found):
+        raise diagnostic.InvalidDocument(found)
+    spec = {"type": profile.type, **profile.settings}
+    for name, place in (("path", profile.path), ("passphraseFile", profile.passphrase_file)):
+        if place is not None:
+            spec[name] = str(place)
+    return _from_spec(str(path), spec)

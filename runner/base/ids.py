@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import random
 import re
 from collections.abc import Callable
 from typing import NewType
@@ -28,6 +26,8 @@ def random_bytes(count: int) -> bytes:
 
 def random_fraction() -> float:
     """Return a number in [0, 1) for jitter; never for anything that must not be guessed."""
+    import random  # here, as below: start-up is felt at every command
+
     return random.random()
 
 
@@ -63,5 +63,7 @@ def is_id(text: str) -> bool:
 
 def token(*parts: str) -> str:
     """Hash parts into a token of 32 base32 characters: equal parts, equal token, on any machine."""
+    import hashlib
+
     digest = hashlib.sha256("\x00".join(parts).encode()).digest()
     return base32(digest, 32)

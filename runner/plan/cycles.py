@@ -114,6 +114,8 @@ def _reason(wait: edges.Wait) -> str:
 
 
 def _way_out(steps: list[edges.Wait]) -> str:
+    if len(steps) == 1:
+        return "remove its own name from `needs`"
     for step in steps:
         if step.edge.why is plan.Why.ORDER:
             return f'give "{step.phase}" a `needs` (an empty list lets it start at once)'

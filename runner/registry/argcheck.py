@@ -6,7 +6,7 @@ The words for what pydantic finds are made here, for the check and for the decod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from runner.base import secret, suggest
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonValue
 from runner.registry import function
+from runner.templates import functions, references
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -55,6 +56,7 @@ class Problem:
 
     Attributes:
         at_key: Whether the name is at fault and not the value.
+        type_rule: The sentence that says which type is wanted, where the type is what is wrong.
     """
 
     code: str
@@ -62,6 +64,7 @@ class Problem:
     hint: str
     pointer: str
     at_key: bool = False
+    type_rule: str = ""
 
 
 def check_arguments(
@@ -69,22 +72,31 @@ def check_arguments(
     arguments: Mapping[str, JsonValue],
     *,
     is_template: Callable[[str], bool],
-    is_secret: Callable[[str], bool],
+    example: Callable[[str], object],
 ) -> list[Problem]:
     """Check arguments as written against what a function takes.
 
     Args:
         spec: The function.
         arguments: As written.
-        is_template: Whether a text is a template, so that its type is known only when it is rendered.
-        is_secret: Whether a template yields a secret.
+        is_template: Whether a text is a template.
+        example: A value of the type that a template yields (a `Secret` for a secret), or the template itself where
+            the type is known only when it is rendered.
 
     Returns:
-        KB502 unknown, KB503 missing, KB504 of the wrong type or form, KB702 a secret where none is taken.
+        KB502 unknown, KB503 missing, KB504 of the wrong type or form, KB505 a template that yields the wrong type,
+        KB702 a secret where none is taken.
     """
-    stand_ins = {name: _with_secrets(value, is_secret) for name, value in arguments.items()}
-    found = problems(spec, stand_ins)
-    return [problem for problem, value in found if not (isinstance(value, str) and is_template(value))]
+    stand_ins = _Examples(is_template, example)
+    found = []
+    for problem, value in problems(spec, {name: stand_ins.put(item, (name,)) for name, item in arguments.items()}):
+        if problem.pointer in stand_ins.pointers and problem.code != "KB702":
+            if problem.type_rule:
+                message = f"{problem.type_rule}, but the template yields {functions.describe(value)}"
+                found.append(replace(problem, code="KB505", message=message))
+        elif not (isinstance(value, str) and is_template(value)):
+            found.append(problem)
+    return found
 
 
 def problems(spec: function.FunctionSpec, values: Mapping[str, Any]) -> Iterator[tuple[Problem, object]]:
@@ -139,10 +151,12 @@ def _problem(spec: function.FunctionSpec, details: ErrorDetails, values: Mapping
     path, value = _place(details["loc"], values)
     kind = details["type"]
     pointer = spans.pointer(path)
-    named = f'the argument "{".".join(map(str, path))}" of {spec.name}' if path else f"the arguments of {spec.name}"
+    named = (
+        f'the argument "{references.spell(tuple(path))}" of {spec.name}' if path else f"the arguments of {spec.name}"
+    )
     if kind == "missing":
         missing = str(details["loc"][-1])
-        label = ".".join(map(str, [*path, missing]))
+        label = references.spell((*path, missing))
         hint = _description(spec, details["loc"]) or f"add {missing}"
         return Problem(
             code="KB503", message=f'{spec.name} needs the argument "{label}"', hint=hint, pointer=pointer
@@ -160,9 +174,14 @@ def _problem(spec: function.FunctionSpec, details: ErrorDetails, values: Mapping
     if expected is None or not path:
         message = f"{named} cannot be used: {_reason(details)}" if path else f"{named} do not fit: {_reason(details)}"
         return Problem(code="KB504", message=message, hint=_description(spec, path), pointer=pointer), value
-    wanted = expected.format(**details.get("ctx", {}))
-    message = f"{named} must be {wanted}, got {describe(value)}"
-    return Problem(code="KB504", message=message, hint=_description(spec, path), pointer=pointer), value
+    rule = f"{named} must be {expected.format(**details.get('ctx', {}))}"
+    return Problem(
+        code="KB504",
+        message=f"{rule}, got {describe(value)}",
+        hint=_description(spec, path),
+        pointer=pointer,
+        type_rule=rule if kind.endswith("_type") else "",
+    ), value
 
 
 def _place(location: Sequence[str | int], values: object) -> tuple[list[str | int], object]:
@@ -196,12 +215,26 @@ def _description(spec: function.FunctionSpec, location: Sequence[str | int]) -> 
     return ""
 
 
-def _with_secrets(value: JsonValue, is_secret: Callable[[str], bool]) -> Any:
-    """Put a placeholder where a template yields a secret, so that the model says whether it takes one."""
-    if isinstance(value, str):
-        return secret.Secret(value.strip("{} "), lambda: "") if is_secret(value) else value
-    if isinstance(value, Mapping):
-        return {key: _with_secrets(item, is_secret) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_with_secrets(item, is_secret) for item in value]
-    return value
+class _Examples:
+    """Puts examples where templates stand, so that the model says whether it takes what they yield."""
+
+    def __init__(self, is_template: Callable[[str], bool], example: Callable[[str], object]) -> None:
+        self.pointers: set[str] = set()
+        self._is_template = is_template
+        self._example = example
+
+    def put(self, value: JsonValue, path: tuple[str | int, ...]) -> Any:
+        """Return the value with examples in it."""
+        match value:
+            case str() if self._is_template(value):
+                example = self._example(value)
+                if example is not value:
+                    self.pointers.add(spans.pointer(path))
+                return example
+            case str():
+                return value
+            case Mapping():
+                return {key: self.put(item, (*path, key)) for key, item in value.items()}
+            case Sequence():
+                return [self.put(item, (*path, index)) for index, item in enumerate(value)]
+        return value

@@ -58,6 +58,7 @@ def parse(source: str, offset: int = 0) -> Expression:
     """Parse an expression that starts at `offset` of its template; never raises for what a person may write."""
     fault = _too_large(source)
     node = None
+    start, length = offset + len(source) - len(source.lstrip()), len(source.strip())
     if fault is None:
         try:
             node = _parse(source)
@@ -65,10 +66,10 @@ def parse(source: str, offset: int = 0) -> Expression:
             fault = ("KB401", _syntax_message(source, error), "")
     if fault is not None or node is None:
         code, message, hint = fault or ("KB401", "the template cannot be parsed", "")
-        found = problem.Problem(code=code, message=message, hint=hint, offset=offset, length=len(source))
+        found = problem.Problem(code=code, message=message, hint=hint, offset=start, length=length)
         return Expression(source=source, node=None, problems=(found,), references=())
     problems = tuple(
-        problem.Problem(code=code, message=message, hint=hint, offset=offset, length=len(source))
+        problem.Problem(code=code, message=message, hint=hint, offset=start, length=length)
         for code, message, hint in _faults(node)
     )
     read = tuple(references.find(node, source, offset))

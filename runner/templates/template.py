@@ -19,12 +19,14 @@ class Template:
         problems: What is wrong with it; such a template is never rendered.
         references: What it reads, in the order of the text.
         is_typed: Whether it is exactly one expression, so that it yields that value and not text.
+        is_reference: Whether it is exactly one reference, with nothing done to it.
     """
 
     parts: tuple[str | expression.Expression, ...]
     problems: tuple[problem.Problem, ...]
     references: tuple[references.Reference, ...]
     is_typed: bool
+    is_reference: bool
 
     def render(self, roots: Mapping[str, object]) -> object:
         """Return the value.
@@ -54,12 +56,22 @@ def parse(text: str) -> Template:
         problems.extend(parsed.problems)
         read.extend(parsed.references)
     is_typed = len(pieces) == 1 and pieces[0].is_expression and text.startswith("{{") and text.endswith("}}")
-    return Template(parts=tuple(parts), problems=tuple(problems), references=tuple(read), is_typed=is_typed)
+    return Template(
+        parts=tuple(parts),
+        problems=tuple(problems),
+        references=tuple(read),
+        is_typed=is_typed,
+        is_reference=is_typed and _is_reference(parts[0]),
+    )
 
 
 def is_template(text: str) -> bool:
     """Tell whether a text is more than plain text."""
     return scan.marks_template(text)
+
+
+def _is_reference(part: str | expression.Expression) -> bool:
+    return not isinstance(part, str) and part.node is not None and references.path_of(part.node) is not None
 
 
 def _value(part: expression.Expression, roots: Mapping[str, object]) -> object:

@@ -1,0 +1,69 @@
+"""Whether a value fits the declaration of an input."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+from runner.base.jsonvalue import JsonValue
+from runner.model.blueprint import Input
+
+_LONGEST_SHOWN = 60
+
+
+def fault(declared: Input, value: JsonValue) -> str | None:
+    """Say what is wrong with a value, or None if it fits; nothing of a secret value is shown."""
+    if not _has_type(declared.type, value):
+        return f'the input "{declared.name}" must be {words(declared.type)}, got {_shown(declared, value)}'
+    if declared.enum and not any(_equal(value, allowed) for allowed in declared.enum):
+        allowed = ", ".join(map(_written, declared.enum))
+        return f'the input "{declared.name}" must be one of {allowed}, got {_shown(declared, value)}'
+    if declared.pattern is not None and isinstance(value, str) and not re.fullmatch(declared.pattern, value):
+        return f'the input "{declared.name}" must match {declared.pattern}, got {_shown(declared, value)}'
+    return None
+
+
+def words(type_name: str) -> str:
+    """Say a type the way a sentence needs it."""
+    return {
+        "string": "a text",
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "array": "a list",
+        "object": "a mapping",
+        "path": "a path",
+    }.get(type_name, type_name)
+
+
+def _has_type(name: str, value: JsonValue) -> bool:
+    match name:
+        case "string":
+            return isinstance(value, str)
+        case "path":
+            return isinstance(value, str) and value != "" and "\0" not in value
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "array":
+            return isinstance(value, Sequence) and not isinstance(value, str)
+    return isinstance(value, Mapping)
+
+
+def _equal(value: JsonValue, other: JsonValue) -> bool:
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
+
+
+def _shown(declared: Input, value: JsonValue) -> str:
+    if declared.secret:
+        return "something else"
+    text = _written(value)
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+
+
+def _written(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

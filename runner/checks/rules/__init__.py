@@ -1,0 +1,1 @@
+"""One rule, one file: each is a function `check(scope)` that yields findings."""

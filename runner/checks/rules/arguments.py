@@ -1,0 +1,48 @@
+"""The arguments of every call fit its function (KB502 to KB505), and take a secret where one is passed (KB702)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.base.diagnostic import Diagnostic
+from runner.base.span import Span
+from runner.checks import scope as scopes
+from runner.checks import values
+from runner.model import blueprint as blueprints
+from runner.registry import argcheck
+from runner.templates import template
+
+
+def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
+    """Report arguments that are unknown, missing, or of the wrong type or form."""
+    if scope.blueprint.level is blueprints.Level.KANISTER:
+        return
+    for each in scope.actions:
+        for site in each.sites:
+            if site.call is not None:
+                yield from _call(scope, each, site, site.call)
+
+
+def _call(
+    scope: scopes.Scope, action: scopes.ActionScope, site: scopes.Site, call: blueprints.Call
+) -> Iterator[Diagnostic]:
+    spec = scope.registry.find(call.function)
+    if spec is None:
+        return
+    found = argcheck.check_arguments(
+        spec,
+        call.arguments,
+        is_template=template.is_template,
+        example=lambda text: values.example(action, text, scope.registry),
+    )
+    for problem in found:
+        yield Diagnostic(
+            code=problem.code, message=problem.message, span=_place(scope, site, call, problem), hint=problem.hint
+        )
+
+
+def _place(scope: scopes.Scope, site: scopes.Site, call: blueprints.Call, problem: argcheck.Problem) -> Span:
+    if problem.code == "KB503" and not problem.pointer:
+        # What is missing has no place of its own: the name of the function that needs it stands for it.
+        return scope.blueprint.span(f"{call.pointer}/func")
+    return scope.blueprint.span(site.pointer + problem.pointer, key=problem.at_key)

@@ -1,0 +1,118 @@
+"""What templates read of phases exists (KB310, KB312, KB315) and is there when it is read (KB311)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.base import suggest
+from runner.base.diagnostic import Diagnostic, Related, Severity
+from runner.checks import scope as scopes
+from runner.checks import values
+from runner.model import blueprint as blueprints
+
+Where = scopes.Where
+
+
+def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
+    """Report references to phases and outputs that lead nowhere, or that come too early."""
+    for each in scope.actions:
+        for use in each.uses:
+            if use.read.reference.root == "phases":
+                yield from _reference(scope, each, use)
+        for phase in each.action.phases:
+            yield from _declared(scope, phase)
+
+
+def _reference(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) -> Iterator[Diagnostic]:
+    path = use.read.reference.path
+    name = use.read.phase
+    if name is None:
+        yield _odd(scope, use, 0, "a template reads one phase at a time", "write phases.NAME.outputs.KEY")
+    elif action.action.defer is not None and name == action.action.defer.name:
+        message = f"{use.site.owner} reads the deferPhase, which runs last"
+        yield _early(scope, use, message, "read a phase of the list instead")
+    elif name not in action.phases:
+        yield _unknown_phase(scope, action, use, name)
+    elif len(path) < 3 or path[2] != "outputs":
+        hint = suggest.hint(str(path[2]), ["outputs"]) if len(path) > 2 else "write phases.NAME.outputs.KEY"
+        yield _odd(scope, use, 2, f'of phase "{name}" only its outputs can be read', hint)
+    else:
+        yield from _output(scope, action.phases[name], use)
+        yield from _order(scope, use, name)
+
+
+def _unknown_phase(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use, name: str) -> Diagnostic:
+    best = suggest.closest(name, action.phases)
+    related: tuple[Related, ...] = ()
+    if best is not None:
+        place = scope.blueprint.span(f"{action.phases[best].pointer}/name")
+        related = (Related(span=place, message=f'"{best}" is declared here'),)
+    return Diagnostic(
+        code="KB310",
+        message=f'{use.site.owner} reads {use.read.data} of the unknown phase "{name}"',
+        span=scope.part(use, 1),
+        hint=suggest.hint(name, action.phases, kind="phase"),
+        related=related,
+    )
+
+
+def _output(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use) -> Iterator[Diagnostic]:
+    spec = scope.registry.find(phase.function)
+    path = use.read.reference.path
+    if spec is None or len(path) < 4:
+        return
+    known = [*values.outputs_of(spec), *phase.outputs]
+    if path[3] in known:
+        return
+    if spec.dynamic_outputs:
+        hint = f'declare it in phase "{phase.name}" under `outputs`'
+        best = suggest.closest(str(path[3]), known)
+        hint = f'did you mean "{best}"?' if best else hint
+    else:
+        hint = suggest.hint(str(path[3]), known) if known else f"{phase.function} has no outputs"
+    yield Diagnostic(
+        code="KB312",
+        message=f'phase "{phase.name}" ({phase.function}) has no output "{path[3]}"',
+        span=scope.part(use, 3),
+        hint=hint,
+        related=(Related(span=scope.blueprint.span(f"{phase.pointer}/name"), message="the phase is declared here"),),
+    )
+
+
+def _order(scope: scopes.Scope, use: scopes.Use, name: str) -> Iterator[Diagnostic]:
+    """Report what is read before, or without, the phase having succeeded; the rest is a matter of the graph."""
+    guarded = use.read.reference.guarded
+    is_own = use.site.phase == name
+    if use.site.where is Where.PHASE and is_own:
+        yield _early(scope, use, f"{use.site.owner} reads its own outputs", "read another phase or an input")
+    elif use.site.where is Where.CLEANUP and is_own and not guarded:
+        message = f"{use.site.owner} reads outputs that are missing when the phase failed"
+        yield _early(scope, use, message, "add a filter: {{ … | default(…) }}, or use `revert`")
+    elif use.site.where is Where.DEFER and not guarded:
+        message = f'{use.site.owner} reads outputs of phase "{name}", which may have failed by then'
+        yield _early(scope, use, message, "add a filter: {{ … | default(…) }}", Severity.WARNING)
+
+
+def _declared(scope: scopes.Scope, phase: blueprints.Phase) -> Iterator[Diagnostic]:
+    spec = scope.registry.find(phase.function)
+    if spec is None or spec.dynamic_outputs:
+        return
+    known = values.outputs_of(spec)
+    for name, declared in phase.outputs.items():
+        if name not in known:
+            yield Diagnostic(
+                code="KB312",
+                message=f'{phase.function} has no output "{name}"',
+                span=scope.blueprint.span(declared.pointer, key=True),
+                hint=suggest.hint(name, known) if known else f"{phase.function} has no outputs",
+            )
+
+
+def _early(
+    scope: scopes.Scope, use: scopes.Use, message: str, hint: str, severity: Severity = Severity.ERROR
+) -> Diagnostic:
+    return Diagnostic(code="KB311", message=message, span=scope.part(use, -1), hint=hint, severity=severity)
+
+
+def _odd(scope: scopes.Scope, use: scopes.Use, part: int, message: str, hint: str) -> Diagnostic:
+    return Diagnostic(code="KB315", message=message, span=scope.part(use, part), hint=hint)

@@ -1,0 +1,97 @@
+"""What templates read besides phases exists: roots (KB315), inputs (KB313, KB404), artifacts (KB314)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from runner.base import suggest
+from runner.base.diagnostic import Diagnostic, Related
+from runner.checks import scope as scopes
+
+ROOTS: Mapping[str, str] = MappingProxyType(
+    {
+        "inputs": "inputs.NAME",
+        "phases": "phases.NAME.outputs.KEY",
+        "artifactsIn": "artifactsIn.NAME.KEY",
+        "object": "object.metadata.name",
+        "profile": "profile.…",
+        "time": "time",
+        "run": "run.id",
+        "statefulSet": "statefulSet.name",
+        "deployment": "deployment.name",
+        "pvc": "pvc.name",
+        "namespace": "namespace.name",
+    }
+)
+_OF_AN_INSTANCE = frozenset({"item", "key", "index"})
+
+
+def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
+    """Report references whose root, input or artifact does not exist."""
+    for each in scope.actions:
+        for use in each.uses:
+            match use.read.reference.root:
+                case "phases":
+                    continue
+                case "inputs":
+                    yield from _input(scope, each, use)
+                case "artifactsIn":
+                    yield from _artifact(scope, each, use)
+                case root:
+                    yield from _root(scope, use, root)
+
+
+def _root(scope: scopes.Scope, use: scopes.Use, root: str) -> Iterator[Diagnostic]:
+    if root in _OF_AN_INSTANCE:
+        message, hint = f'{use.site.owner} reads "{root}", which only a phase with foreach has', "read an input instead"
+        yield Diagnostic(code="KB315", message=message, span=scope.part(use, 0), hint=hint)
+    elif root not in ROOTS:
+        message = f'{use.site.owner} reads "{root}", which does not exist'
+        yield Diagnostic(code="KB315", message=message, span=scope.part(use, 0), hint=suggest.hint(root, ROOTS))
+    elif root == "time" and len(use.read.reference.path) > 1:
+        yield Diagnostic(
+            code="KB315",
+            message="time is a text and has no parts",
+            span=scope.part(use, 1),
+            hint='use the filter date: {{ time | date("%Y-%m-%d") }}',
+        )
+
+
+def _input(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) -> Iterator[Diagnostic]:
+    path, inputs = use.read.reference.path, action.action.inputs
+    if len(path) < 2:
+        return
+    declared = inputs.get(str(path[1]))
+    if declared is None:
+        yield Diagnostic(
+            code="KB313",
+            message=f'{use.site.owner} reads the undeclared input "{path[1]}"',
+            span=scope.part(use, 1),
+            hint=suggest.hint(str(path[1]), inputs)
+            if inputs
+            else f'declare it under `inputs` of "{action.action.name}"',
+        )
+    elif not (declared.required or declared.has_default or use.read.reference.guarded):
+        yield Diagnostic(
+            code="KB404",
+            message=f'{use.site.owner} reads the input "{declared.name}", which may be left out',
+            span=scope.part(use, -1),
+            hint="make it `required`, give it a `default`, or use the filter default",
+            related=(Related(span=scope.blueprint.span(declared.pointer, key=True), message="it is declared here"),),
+        )
+
+
+def _artifact(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) -> Iterator[Diagnostic]:
+    path, names = use.read.reference.path, action.action.input_artifact_names
+    if len(path) < 2:
+        message = "a template reads one artifact at a time"
+        yield Diagnostic(code="KB315", message=message, span=scope.part(use, 0), hint="write artifactsIn.NAME.KEY")
+    elif path[1] not in names:
+        best = suggest.closest(str(path[1]), names)
+        yield Diagnostic(
+            code="KB314",
+            message=f'{use.site.owner} reads the artifact "{path[1]}", which the action does not take',
+            span=scope.part(use, 1),
+            hint=f'did you mean "{best}"?' if best else f'add "{path[1]}" to `inputArtifactNames`',
+        )

@@ -1,0 +1,43 @@
+"""Secrets stay out of restore points (KB701), of decisions (KB702) and of documents (KB703)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runner.base.diagnostic import Diagnostic
+from runner.checks import scope as scopes
+from runner.checks import values
+
+
+def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
+    """Report secrets in output artifacts, in comparisons and conditions, and as literal defaults."""
+    for each in scope.actions:
+        for use in each.uses:
+            if values.is_secret(each, use.read.reference):
+                yield from _use(scope, use)
+        for declared in each.action.inputs.values():
+            if declared.secret and declared.has_default:
+                yield Diagnostic(
+                    code="KB703",
+                    message=f'the secret input "{declared.name}" has a default in the document',
+                    # Not the default itself: findings show the line they are about.
+                    span=scope.blueprint.span(declared.pointer, key=True),
+                    hint=f"remove it and pass the value with --set-file or RUNNER_INPUT_{declared.name.upper()}",
+                )
+
+
+def _use(scope: scopes.Scope, use: scopes.Use) -> Iterator[Diagnostic]:
+    if use.site.where is scopes.Where.ARTIFACT:
+        yield Diagnostic(
+            code="KB701",
+            message=f"{use.site.owner} holds the secret {use.read.reference}",
+            span=scope.part(use, -1),
+            hint="store where the secret is found instead; restore points are not vaults",
+        )
+    if use.read.reference.decides:
+        yield Diagnostic(
+            code="KB702",
+            message=f"{use.site.owner} decides by the secret {use.read.reference}",
+            span=scope.part(use, -1),
+            hint="decide with an input that is not secret",
+        )

@@ -1,0 +1,43 @@
+"""Run all rules over a blueprint."""
+
+from __future__ import annotations
+
+from runner.base import diagnostic
+from runner.base.diagnostic import Diagnostic
+from runner.checks import scope as scopes
+from runner.checks.rules import (
+    arguments,
+    functions,
+    graph,
+    inputs,
+    names,
+    phase_references,
+    references,
+    retries,
+    secrets,
+    templates,
+)
+from runner.model import blueprint as blueprints
+from runner.registry import registry as registries
+
+RULES: tuple[scopes.Rule, ...] = (
+    names.check,
+    functions.check,
+    graph.check,
+    templates.check,
+    references.check,
+    phase_references.check,
+    arguments.check,
+    inputs.check,
+    retries.check,
+    secrets.check,
+)
+
+
+def check(blueprint: blueprints.Blueprint, registry: registries.Registry) -> list[Diagnostic]:
+    """Return everything that is wrong with a blueprint whose shape is right, in the order of the document.
+
+    Kanister documents are checked for what does not depend on their template language.
+    """
+    scope = scopes.build(blueprint, registry)
+    return diagnostic.in_order(found for rule in RULES for found in rule(scope))

@@ -1,0 +1,38 @@
+"""Golden pairs: a document of the right shape and everything that the rules find in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.base import codes
+from runner.checks import run
+from runner.document import render
+from runner.model import load
+from runner.testing import sample_functions
+
+PLACE = Path(__file__).parent / "checks"
+DOCUMENTS = sorted(PLACE.glob("*.yaml"))
+
+# What only a run, its command line or its input files can show.
+ELSEWHERE = {"KB303", "KB510", "KB511"}
+
+
+def _findings(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    blueprint, found = load.parse_blueprint(text, path.name)
+    assert blueprint is not None, found
+    return render.text(run.check(blueprint, sample_functions.sample_registry()), {path.name: text})
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
+def test_findings_of_the_rules_are_those_of_the_golden_file(path: Path, golden: Callable[[Path, str], None]) -> None:
+    golden(path.with_suffix(".out"), _findings(path))
+
+
+def test_every_code_of_the_rules_has_a_golden_pair() -> None:
+    shown = set(re.findall(r"\[(KB\d{3})\]", "".join(_findings(path) for path in DOCUMENTS)))
+    assert shown == {code for code in codes.CODES if code.startswith(("KB3", "KB4", "KB5", "KB7"))} - ELSEWHERE

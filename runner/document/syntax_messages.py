@@ -31,6 +31,9 @@ _WORDING = (
     ("could not find expected ':'", "a key is not followed by a colon", 'write "key: value"'),
     ("escape code", "an escape does not name a character", "write the character itself"),
     ("hexdecimal", "an escape lacks digits", "write the backslash twice, or use single quotes"),
+    ("unexpected ':'", "a colon stands inside a text in [ ] or { }", "quote the text"),
+    ("whitespace or line break", "a text starts with !, which has a meaning of its own", "quote the text"),
+    ("tag URI", "a text starts with !, which has a meaning of its own", "quote the text"),
     ("undefined tag handle", "the tag is unknown", "remove the tag, or quote a text that starts with !"),
     ("alphabetic or numeric", "a text starts with & or *, which have a meaning of their own", "quote the text"),
     ("cannot start any token", "a text starts with a character that needs quotes", "quote the text"),
@@ -77,6 +80,9 @@ def _words(problem: str, character: str) -> tuple[str, str]:
     for part, message, hint in _WORDING:
         if part in problem:
             return message, hint
+    import sys
+
+    print("UNKNOWN", problem, file=sys.stderr)
     return "the text cannot be read from here on", "quote texts that have a special character in them"
 
 

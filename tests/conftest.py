@@ -1,8 +1,13 @@
-"""What all tests share: golden files, which hold the exact output that is expected."""
+"""What all tests share: golden files, and conditions that need a file system or a user of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -26,3 +31,62 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert actual == path.read_text(encoding="utf-8")
 
     return compare
+
+
+_NOBODY = 65534
+
+
+@contextlib.contextmanager
+def _mounted(place: Path, *arguments: str) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a file system needs root")
+    place.mkdir()
+    mounted = subprocess.run(["mount", *arguments, str(place)], capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB without reflinks."""
+    with _mounted(tmp_path / "small disk", "-t", "tmpfs", "-o", "size=1m", "tmpfs") as place:
+        yield place
+
+
+@pytest.fixture
+def reflink_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system that shares blocks between files."""
+    program = shutil.which("mkfs.xfs") or shutil.which("mkfs.btrfs")
+    if program is None:
+        pytest.skip("neither mkfs.xfs nor mkfs.btrfs is installed: apt-get install xfsprogs")
+    image = tmp_path / "reflink.image"
+    image.touch()
+    os.truncate(image, 320 << 20)
+    subprocess.run([program, "-q", str(image)], check=True, capture_output=True)
+    with _mounted(tmp_path / "reflink disk", "-o", "loop", str(image)) as place:
+        yield place
+
+
+@pytest.fixture
+def as_ordinary_user() -> Iterator[Path]:
+    """Let the test go on as a user without privileges; gives a directory that this user owns."""
+    with tempfile.TemporaryDirectory(prefix="runner-test-") as name:
+        place = Path(name)
+        if os.geteuid() != 0:
+            yield place
+            return
+        os.chown(place, _NOBODY, _NOBODY)
+        groups = os.getgroups()
+        os.setgroups([])
+        os.setegid(_NOBODY)
+        os.seteuid(_NOBODY)
+        try:
+            yield place
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)

@@ -80,9 +80,6 @@ def _words(problem: str, character: str) -> tuple[str, str]:
     for part, message, hint in _WORDING:
         if part in problem:
             return message, hint
-    import sys
-
-    print("UNKNOWN", problem, file=sys.stderr)
     return "the text cannot be read from here on", "quote texts that have a special character in them"
 
 

@@ -39,7 +39,7 @@ def test_part_of_a_scalar_has_its_own_place(text: str, fragment: str, occurrence
 
 
 def test_part_that_is_written_differently_has_the_place_of_the_whole() -> None:
-    assert _part('a: "\\x41bc"\n', "Abc") == "1:4-1:12"
+    assert _part('a: "\\x41bc"\nb: Abc\n', "Abc") == "1:4-1:12"
 
 
 def test_offset_and_place_are_inverse_over_all_line_breaks() -> None:

@@ -82,7 +82,9 @@ def test_keys_of_a_kanister_document_become_texts_as_in_kubernetes() -> None:
 
 
 def test_duplicate_key_points_at_both_places() -> None:
-    _, found = yamlread.read("a: 1\nb: 2\na: 3\n", "f.yaml")
+    root, found = yamlread.read("a: 1\nb: 2\na: 3\n", "f.yaml")
+    assert root is not None
+    assert root.plain() == {"a": 1, "b": 2}
     assert [(d.code, d.span.line, d.related[0].span.line) for d in found] == [("KB102", 3, 1)]
 
 

@@ -84,6 +84,12 @@ class Cancelled(RunnerError):
     default_code = "RT203"
 
 
+class OutcomeUnknown(RunnerError):
+    """The work was cut off without telling whether it was done: to be looked up, repeated or settled."""
+
+    default_code = "RT210"
+
+
 class UsageError(RunnerError):
     """The command line, or what it names, is off; nothing was done."""
 

@@ -15,7 +15,7 @@ from runner.base.jsonvalue import JsonObject, JsonValue
 class ErrorValue:
     """A failure as it is journalled and shown; `kind` is what retry policies look at.
 
-    `kind` is one of `transient timeout permanent cancelled internal`; `retry_after` is in seconds.
+    `kind` is one of `transient timeout permanent cancelled unknown internal`; `retry_after` is in seconds.
     """
 
     code: str
@@ -327,6 +327,8 @@ def error_value(error: errors.RunnerError) -> ErrorValue:
             kind = "timeout"
         case errors.TransientError():
             kind = "transient"
+        case errors.OutcomeUnknown():
+            kind = "unknown"
         case _:
             kind = "permanent"
     retry_after = error.retry_after if isinstance(error, errors.TransientError) else None

@@ -36,6 +36,9 @@ def attempt(
         return events.Succeeded(node=node.id, attempt=number, outputs=outputs)
 
     result = _guarded(session, node, call)
+    if isinstance(result, events.ErrorValue) and result.kind == "unknown":
+        session.logger.warning("attempt.in_doubt", phase=node.id, attempt=number, error=result.message)
+        return events.InDoubt(node=node.id, attempt=number)
     if isinstance(result, events.ErrorValue):
         return events.AttemptFailed(node=node.id, attempt=number, error=result)
     return result

@@ -63,7 +63,7 @@ class Command:
 
         Raises:
             Cancelled: Or `TimedOut`, as the token says, after the command has ended.
-            TransientError: RT206 if the command was lost with its reaper.
+            OutcomeUnknown: If the command was lost with its reaper.
         """
         with self.ending_on(cancel, grace):
             self._ended.wait()
@@ -230,9 +230,8 @@ class Commands:
         """Tidy up after a reaper that is gone: because it was told to, or because somebody killed it."""
         with self._lock:
             records = dict(recovery.read_records(self._directory))
-            problem: errors.RunnerError = errors.TransientError(
+            problem: errors.RunnerError = errors.OutcomeUnknown(
                 "the process that looks after the run's commands was killed, and the command with it",
-                code="RT206",
                 details=link.last_words(),
                 hint="see who killed it (the kernel, for want of memory?)",
             )
@@ -286,9 +285,13 @@ class _Link:
 
     def close(self) -> None:
         """End the lifeline, and wait for the listener to have tidied up."""
+        self.end_lifeline()
+        self._thread.join()
+
+    def end_lifeline(self) -> None:
+        """Make the reaper end its commands, and itself."""
         with contextlib.suppress(OSError):  # the reaper may be gone already
             self._socket.shutdown(socket.SHUT_WR)
-        self._thread.join()
 
     def wait(self) -> None:
         """Wait for the reaper's end, and close the lifeline."""
@@ -297,20 +300,21 @@ class _Link:
 
     def last_words(self) -> str:
         """Return what the reaper wrote to its standard error, usually nothing."""
-        return self._words.read_text(errors="replace")[-4000:]
+        with contextlib.suppress(FileNotFoundError):
+            return self._words.read_text(errors="replace")[-4000:]
+        return ""
 
     def _listen(self) -> None:
         answers = wire.Frames()
-        while True:
-            try:
-                data = self._socket.recv(65536)
-            except ConnectionResetError:
-                data = b""
-            if not data:
-                break
-            for answer in answers.feed(data):
-                self._receive(answer)
-        self._lost(self)
+        try:
+            while data := self._socket.recv(65536):
+                for answer in answers.feed(data):
+                    self._receive(answer)
+        except ConnectionResetError:
+            return
+        finally:
+            self.end_lifeline()
+            self._lost(self)
 
 
 def _refuse_nul(request: Mapping[str, Any]) -> None:
@@ -328,6 +332,12 @@ def _cannot_start(program: str, stage: str, number: int) -> errors.RunnerError:
     if stage == "directory":
         return errors.EnvironmentProblem(
             f"the working directory of {program} cannot be entered", details=reason, hint="make it, or correct workdir"
+        )
+    if stage == "record":
+        return errors.EnvironmentProblem(
+            f"{program} was not started, because its record cannot be written",
+            details=reason,
+            hint="see that the state directory can be written",
         )
     if stage == "program" and number in (errno.ENOENT, errno.ENOTDIR):
         return errors.EnvironmentProblem(

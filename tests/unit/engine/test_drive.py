@@ -13,7 +13,7 @@ import pytest
 
 from runner.base import clock as clocks
 from runner.base import errors, secret
-from runner.engine import drive, events, inbox, result
+from runner.engine import drive, events, inbox, journal_file, result
 from runner.engine.control import Control
 from runner.engine.host import Silent
 from runner.engine.request import Request
@@ -433,3 +433,46 @@ def test_a_clock_that_goes_backwards_changes_neither_order_nor_result(tmp_path: 
     assert bench.drive(run).finished == "succeeded"
     assert [record.seq for record in run.records()] == list(range(len(run.records())))
     assert result.load(run, clock.now()).duration >= 0
+
+
+def test_an_attempt_that_cannot_tell_how_it_ended_is_in_doubt_and_not_failed(bench: Bench) -> None:
+    lost = _raise(errors.OutcomeUnknown("its reaper was killed"))
+    bench.script.actions = {"opaque": [lost], "harmless": [lost]}
+    run = bench.create(plan(node("opaque"), node("harmless", idempotent=True)))
+
+    state = bench.drive(run)
+
+    assert state.nodes["harmless"].status == "succeeded"
+    assert state.nodes["harmless"].attempt == 2
+    assert result.load(run, bench.clock.now()).persons == ("opaque",)
+
+
+def test_a_lookup_that_found_nothing_is_not_asked_again(bench: Bench) -> None:
+    export = node("data", function="Export", has_find=True, exports=True)
+    run = bench.create(plan(export))
+    with run.lock():
+        journal = journal_file.FileJournal(run.journal)
+        started = events.Started(node="data", attempt=1)
+        journal.append([events.Record(seq=1, at="2026-01-01T00:00:00Z", elapsed=0.0, event=started)])
+        journal.close()
+
+    state = bench.drive(run)
+
+    kinds = [record.event.type for record in run.records() if getattr(record.event, "node", None) == "data"]
+    assert kinds == ["phase.started", "phase.in_doubt", "phase.looked_for", "phase.started", "phase.succeeded"]
+    assert state.finished == "succeeded"
+
+
+def test_what_a_crashed_attempt_created_is_taken_and_not_created_again(bench: Bench) -> None:
+    run = bench.create(plan(node("data", function="Export", has_find=True, exports=True)))
+    with run.lock():
+        journal = journal_file.FileJournal(run.journal)
+        started = events.Started(node="data", attempt=1)
+        journal.append([events.Record(seq=1, at="2026-01-01T00:00:00Z", elapsed=0.0, event=started)])
+        journal.close()
+    bench.script.found["data"] = DoExport(export="x", bytes_read=1, bytes_new=1, bytes_stored=1)
+
+    state = bench.drive(run)
+
+    assert bench.script.calls == []
+    assert state.nodes["data"].outputs["export"] == "x"

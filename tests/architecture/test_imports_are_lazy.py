@@ -34,4 +34,4 @@ def test_help_and_completion_import_nothing_expensive(top: Path, tmp_path: Path,
 
 def test_help_of_a_command_imports_no_graph_and_no_provider(top: Path, tmp_path: Path) -> None:
     imported = _imported(top, tmp_path, "exec", "--help")
-    assert imported & {"networkx", "jinja2", "jsonschema", "cryptography", "boto3", "kubernetes", "obstore"} == set()
+    assert imported & {"networkx", "jsonschema", "rich", "boto3", "kubernetes", "obstore"} == set()

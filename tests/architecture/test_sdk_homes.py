@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +27,10 @@ HOMES = {
     "networkx": ("runner/plan",),
     "obstore": ("runner/locations",),
     "openstack": ("runner/storage/openstack",),
+    "pathspec": ("runner/repository",),
     "psutil": ("runner/base", "runner/processes"),
     "pydantic": ("runner/registry", "runner/functions", "runner/engine"),
+    "pydantic_core": ("runner/registry",),
     "pyfastcdc": ("runner/repository",),
     "pytest": ("runner/testing",),
     "pyVmomi": ("runner/storage/vsphere",),
@@ -54,6 +60,20 @@ def strangers(place: str, imports: list[tuple[str, int]]) -> list[str]:
 
 def test_foreign_packages_are_imported_only_at_home(modules: list[Any]) -> None:
     assert [found for module in modules for found in strangers(module.place, _foreign(module))] == []
+
+
+def _declared(top: Path) -> set[str]:
+    with (top / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    return {re.split(r"[^\w.-]", line)[0].lower() for line in lines}
+
+
+def test_foreign_packages_are_declared_as_dependencies(top: Path, modules: list[Any]) -> None:
+    imported = {name for module in modules for name, _ in _foreign(module)}
+    distributions = metadata.packages_distributions()
+    names = {name: {item.lower() for item in distributions.get(name, [name])} for name in imported}
+    assert {name for name, of in names.items() if not of & _declared(top)} - {"pydantic_core"} == set()
 
 
 @pytest.mark.parametrize(("place", "name"), [("runner/engine/drive.py", "networkx"), ("runner/plan/graph.py", "numpy")])

@@ -1,0 +1,114 @@
+"""Example 02 against a real PostgreSQL server, which the test starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.server("postgresql")
+
+INSTALL = "apt-get install -y --no-install-recommends postgresql-15"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A running server and the way in."""
+
+    url: str
+    password_file: Path
+
+    def query(self, database: str, sql: str) -> str:
+        """Return what a query prints."""
+        environment = {**os.environ, "PGPASSWORD": self.password_file.read_text()}
+        command = ["psql", f"--dbname={self.url}/{database}", "-tA", "--set=ON_ERROR_STOP=1", f"--command={sql}"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A directory that everybody may enter: started by root, the server drops to an account of its own."""
+    directory = Path(tempfile.mkdtemp(prefix="postgresql-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def server(examples: Path, scratch: Path, serve: Callable[[Path, Path, int], None]) -> Server:
+    versions = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if not versions and shutil.which("initdb") is None:
+        pytest.skip(f"PostgreSQL is missing: {INSTALL}")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    serve(examples / "02-postgresql" / "server.py", scratch / "server", port)
+    return Server(url=f"postgresql://postgres@127.0.0.1:{port}", password_file=scratch / "server" / "password")
+
+
+@pytest.fixture
+def arguments(examples: Path, server: Server) -> list[str]:
+    blueprint = examples / "02-postgresql" / "blueprint.yaml"
+    return [str(blueprint), "--set", f"server={server.url}", "--set-file", f"password={server.password_file}"]
+
+
+ROWS = """
+SELECT count(*), md5(string_agg(p::text || i::text, '/' ORDER BY p.id, i.line))
+FROM purchase AS p JOIN item AS i ON i.purchase = p.id WHERE p.id <= {last}
+"""
+
+
+def test_dump_of_a_live_database_is_restored_row_by_row(runner: Any, server: Server, arguments: list[str]) -> None:
+    runner.exec(*arguments, "--set", "seconds=2")
+
+    restore = runner.exec(*arguments, "--action", "restore")
+
+    last = int(server.query("shop_restored", "SELECT max(id) FROM purchase"))
+    assert last < int(server.query("shop", "SELECT max(id) FROM purchase")), "the dump did not run beside the sales"
+    rows = ROWS.format(last=last)
+    assert server.query("shop_restored", rows) == server.query("shop", rows)
+    assert restore.outputs("check")["purchases"] == last
+
+
+def test_second_dump_stores_little(runner: Any, server: Server, arguments: list[str]) -> None:
+    (first,) = runner.exec(*arguments, "--set", "seconds=0").run["restorePoints"]
+
+    (second,) = runner.exec(*arguments, "--set", "seconds=0").run["restorePoints"]
+
+    assert second["bytesStored"] < first["bytesStored"] // 4
+
+
+def test_restore_leaves_an_existing_database_alone(runner: Any, server: Server, arguments: list[str]) -> None:
+    runner.exec(*arguments, "--set", "seconds=0")
+    onto = ("--action", "restore", "--set", "target=shop")
+    server.query("shop", "INSERT INTO purchase VALUES (0, 'late', 0)")
+
+    refused = runner.exec(*arguments, *onto, code=1)
+    assert refused.run["error"]["code"] == "RT208"
+    assert server.query("shop", "SELECT customer FROM purchase WHERE id = 0") == "late"
+
+    runner.exec(*arguments, *onto, "--set", "replace=true")
+    assert server.query("shop", "SELECT customer FROM purchase WHERE id = 0") == ""
+
+
+def test_dump_that_breaks_off_leaves_no_restore_point(runner: Any, server: Server, arguments: list[str]) -> None:
+    failed = runner.exec(*arguments, "--set", "database=no_such_shop", "--set", "seconds=0", code=1)
+
+    assert failed.run["restorePoints"] == []
+    assert "no_such_shop" in failed.err + failed.out
+
+
+def test_password_is_found_nowhere(runner: Any, server: Server, arguments: list[str]) -> None:
+    done = runner.exec(*arguments, "--set", "seconds=0")
+
+    password = server.password_file.read_text().encode()
+    held = [path for path in runner.state.rglob("*") if path.is_file() and password in path.read_bytes()]
+    assert held == []
+    assert password.decode() not in done.out + done.err

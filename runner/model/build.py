@@ -154,11 +154,15 @@ def location_profile(root: nodes.MapNode, path: Path) -> LocationProfile:
     return LocationProfile(
         name=part.part("metadata").get("name"),
         type=spec.get("type"),
-        path=base / spec.get("path") if spec.has("path") else None,
-        passphrase_file=base / spec.get("passphraseFile") if spec.has("passphraseFile") else None,
+        path=_path(base, spec.get("path")),
+        passphrase_file=_path(base, spec.get("passphraseFile")),
         settings=spec.values,
         file=str(path),
     )
+
+
+def _path(base: Path, text: str | None) -> Path | None:
+    return None if text is None else base / Path(text).expanduser()
 
 
 def _input(name: str, part: _Part) -> Input:

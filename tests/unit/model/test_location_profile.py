@@ -34,6 +34,15 @@ def test_absolute_path_stays(tmp_path: Path) -> None:
     assert (profile.path, profile.passphrase_file) == (Path("/mnt/nas"), None)
 
 
+def test_home_is_where_a_tilde_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    profile, _ = load.load_location_profile(
+        _write(tmp_path, "{type: directory, path: /mnt, passphraseFile: ~/nas.key}")
+    )
+    assert profile is not None
+    assert profile.passphrase_file == Path("/home/somebody/nas.key")
+
+
 def test_other_types_keep_their_settings(tmp_path: Path) -> None:
     profile, found = load.load_location_profile(_write(tmp_path, "{type: tape, robot: 3}"))
     assert found == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -162,7 +163,7 @@ def location_profile(root: nodes.MapNode, path: Path) -> LocationProfile:
 
 
 def _path(base: Path, text: str | None) -> Path | None:
-    return None if text is None else base / Path(text).expanduser()
+    return None if text is None else base / os.path.expanduser(text)
 
 
 def _input(name: str, part: _Part) -> Input:

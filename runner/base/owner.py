@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
+_FORM = re.compile(r"([^.]+)\.([^.]+)\.(\d+)\.(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,11 @@ def parse(text: str) -> Owner:
     Raises:
         ValueError: If the text is not one.
     """
-    host, boot, namespace, pid, started = text.split(".")
-    return Owner(host=host, boot=boot, namespace=int(namespace), pid=int(pid), started=int(started))
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} names no process")
+    namespace, pid, started = (int(match[number]) for number in (3, 4, 5))
+    return Owner(host=match[1], boot=match[2], namespace=namespace, pid=pid, started=started)
 
 
 def is_gone(owner: Owner) -> bool:

@@ -42,6 +42,12 @@ class TestFile(driver_contract.DriverContract):
         return file_bench(tmp_path, file_driver.FileDriver())
 
 
+class TestFileWithReflinks(driver_contract.DriverContract):
+    @pytest.fixture
+    def bench(self, reflink_disk):
+        return file_bench(reflink_disk, file_driver.FileDriver())
+
+
 class TestWrapperWithoutFaults(driver_contract.DriverContract):
     @pytest.fixture
     def bench(self, tmp_path):

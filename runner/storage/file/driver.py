@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -103,7 +104,8 @@ class FileDriver:
                 old = layout.describe(layout.place_of(base))
             except driver.SnapshotMissing:
                 return None
-        if Path(old.path).parent.parent != Path(new.path).parent.parent or old.size_bytes > new.size_bytes:
+        same_volume = Path(old.path).parent.parent == Path(new.path).parent.parent
+        if not same_volume or old.size_bytes > new.size_bytes or Path(new.path).is_dir() or Path(old.path).is_dir():
             return None
         return _compare(old, new)
 
@@ -146,8 +148,8 @@ def _copy(source: Path, target: Path, cancel: cancels.CancelToken) -> tuple[str,
         method = copying.copy_tree(source, target, cancel)
     except FileNotFoundError as error:
         raise driver.StorageUnavailable(f"{error.filename} vanished while {source} was copied") from error
-    sizes = (Path(parent, name).lstat().st_size for parent, _, names in os.walk(target) for name in names)
-    return method, sum(sizes)
+    facts = (Path(parent, name).lstat() for parent, _, names in os.walk(target) for name in names)
+    return method, sum(one.st_size for one in facts if stat.S_ISREG(one.st_mode))
 
 
 def _compare(old: driver.Snapshot, new: driver.Snapshot) -> Iterator[driver.Extent]:

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.storage.file import extents
+from runner.testing import driver_bench
+
+SIZE = 3 << 20
+WRITES = st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(1, 200_000), st.integers(0, 255)), max_size=8)
+
+
+@contextlib.contextmanager
+def image_of(writes, size):
+    """Write a sparse file by these writes; offsets and lengths are of no alignment."""
+    with tempfile.TemporaryFile() as file:
+        for offset, length, value in writes:
+            os.pwrite(file.fileno(), bytes([value]) * max(0, min(length, size - offset)), offset)
+        os.truncate(file.fileno(), size)
+        yield file
+
+
+def content(file):
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(WRITES, st.integers(0, SIZE))
+def test_extents_hold_all_data(writes, size):
+    with image_of(writes, size) as file:
+        data = content(file)
+        rebuilt = bytearray(size)
+        for extent in driver_bench.checked(extents.data_of(file.fileno(), size), size):
+            rebuilt[extent.offset : extent.end] = data[extent.offset : extent.end]
+        assert rebuilt == data
+
+
+@settings(max_examples=60, deadline=None)
+@given(WRITES, WRITES, st.integers(0, SIZE), st.integers(0, SIZE))
+def test_differences_lead_from_the_older_image_to_the_newer(old_writes, new_writes, one, two):
+    old_size, new_size = sorted((one, two))
+    with image_of(old_writes, old_size) as old, image_of(old_writes + new_writes, new_size) as new:
+        rebuilt = bytearray(content(old).ljust(new_size, b"\0"))
+        data = content(new)
+        found = extents.differences(old.fileno(), old_size, new.fileno(), new_size)
+        for extent in driver_bench.checked(found, new_size):
+            rebuilt[extent.offset : extent.end] = data[extent.offset : extent.end]
+        assert rebuilt == data

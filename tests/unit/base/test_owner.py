@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from runner.base import owner
+
+
+def test_owner_survives_being_written_down():
+    assert owner.parse(str(owner.current())) == owner.current()
+
+
+@pytest.mark.parametrize("text", ["", "a.b.c.d", "a.b.1.2.3.4", "a.b.x.2.3", "a.b.1.2.x"])
+def test_other_texts_are_no_owner(text):
+    with pytest.raises(ValueError, match="names no process"):
+        owner.parse(text)
+
+
+def test_this_process_is_not_gone():
+    assert not owner.is_gone(owner.current())
+
+
+def test_process_that_has_ended_is_gone():
+    program = "from runner.base import owner; print(owner.current())"
+    shown = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    ended = owner.parse(shown.strip())
+    assert ended.boot == owner.current().boot
+    assert owner.is_gone(ended)
+
+
+def test_process_that_reuses_the_number_is_another():
+    assert owner.is_gone(replace(owner.current(), started=1))
+
+
+def test_all_processes_of_this_machine_are_gone_after_a_restart():
+    assert owner.is_gone(replace(owner.current(), boot="0" * 32))
+
+
+def test_processes_that_cannot_be_seen_are_not_called_gone():
+    assert not owner.is_gone(replace(owner.current(), boot="0" * 32, host="other"))
+    assert not owner.is_gone(replace(owner.current(), namespace=1, started=1))

@@ -11,9 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+import hypothesis
 import pytest
 
 Golden: TypeAlias = Callable[[Path, str], None]
+
+
+# A slow or busy machine is no failure, and a checkout that cannot be written is none either.
+hypothesis.settings.register_profile("runner", deadline=None, database=None, print_blob=True)
+hypothesis.settings.load_profile("runner")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

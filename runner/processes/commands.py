@@ -63,7 +63,7 @@ class Command:
 
         Raises:
             Cancelled: Or `TimedOut`, as the token says, after the command has ended.
-            OutcomeUnknown: If the command was lost with its reaper.
+            OutcomeUnknown: If it was cut off, because its reaper ended or was told to (`close`).
         """
         with self.ending_on(cancel, grace):
             self._ended.wait()
@@ -224,17 +224,13 @@ class Commands:
             command.ended(_cannot_start(command.program, answer["stage"], answer["errno"]))
             return
         (self._directory / f"{name}.json").unlink(missing_ok=True)
-        command.ended(Exit(code=answer["code"], signal=answer["signal"]))
+        command.ended(_result(answer, _cut_off("")))
 
     def _lost(self, link: _Link) -> None:
         """Tidy up after a reaper that is gone: because it was told to, or because somebody killed it."""
         with self._lock:
             records = dict(recovery.read_records(self._directory))
-            problem: errors.RunnerError = errors.OutcomeUnknown(
-                "the process that looks after the run's commands was killed, and the command with it",
-                details=link.last_words(),
-                hint="see who killed it (the kernel, for want of memory?)",
-            )
+            problem: errors.RunnerError = _cut_off(link.last_words())
             try:
                 recovery.settle(self._directory, self._token, self._clock)
             except errors.RunnerError as stuck:
@@ -242,8 +238,7 @@ class Commands:
             link.wait()
             lost, self._commands, self._link = self._commands, {}, None
         for name, command in lost.items():
-            ended = records.get(name, {}).get("exit")
-            command.ended(Exit(**ended) if ended else problem)
+            command.ended(_result(records.get(name, {}).get("exit"), problem))
 
 
 class _Link:
@@ -325,6 +320,20 @@ def _refuse_nul(request: Mapping[str, Any]) -> None:
             code="RT206",
             hint="encode binary data, or pass it on standard input",
         )
+
+
+def _cut_off(details: str) -> errors.OutcomeUnknown:
+    return errors.OutcomeUnknown(
+        "the process that looks after the run's commands ended, and the command with it",
+        details=details,
+        hint="see who ended it (the kernel, for want of memory?)",
+    )
+
+
+def _result(ended: Mapping[str, Any] | None, unknown: errors.RunnerError) -> Exit | errors.RunnerError:
+    if ended is None or ended["cut"]:
+        return unknown
+    return Exit(code=ended["code"], signal=ended["signal"])
 
 
 def _cannot_start(program: str, stage: str, number: int) -> errors.RunnerError:

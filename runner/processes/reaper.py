@@ -47,6 +47,11 @@ class Child:
         self.forced = False  # whether what is left of it is killed rather than asked to end
         self.told: set[int] = set()
 
+    def close_failure(self) -> None:
+        """Close the pipe by which the child says why the program could not be run."""
+        os.close(self.failure)
+        self.failure = -1  # the number may soon belong to another command
+
 
 class Reaper:
     """The inner process: one loop over the lifeline, the ends of children, and time limits."""
@@ -163,9 +168,15 @@ class Reaper:
         if self._ending:
             self._abandon_fresh()
             return
-        for child in self._fresh:
-            child.record = self._records.started(child.id, child.pid, "command", child.program)
-        self._records.flush()
+        try:
+            for child in self._fresh:
+                child.record = self._records.started(child.id, child.pid, "command", child.program)
+            self._records.flush()
+        except OSError as error:
+            for child in self._fresh:
+                self._answer(event="failed", id=child.id, errno=error.errno, stage="record")
+            self._abandon_fresh()
+            return
         for child in self._fresh:
             with contextlib.suppress(BrokenPipeError):  # somebody killed it before it began
                 os.write(child.go, launch.GO)
@@ -174,18 +185,17 @@ class Reaper:
         self._fresh.clear()
 
     def _abandon_fresh(self) -> None:
-        """Let children end that were never told to go: a runner that is dead wants nothing more."""
+        """Let children end that were never told to go."""
         for child in self._fresh:
             child.launched = False
             os.close(child.go)
-            os.close(child.failure)
+            child.close_failure()
         self._fresh.clear()
 
     def _settle_launch(self, child: Child) -> None:
         report = os.read(child.failure, 4096)
         self._poll.unregister(child.failure)
-        os.close(child.failure)
-        child.failure = -1  # its number may soon belong to another command
+        child.close_failure()
         child.launched = not report
         if report:
             self._answer(event="failed", id=child.id, **json.loads(report))
@@ -267,14 +277,19 @@ class Reaper:
                 answers.append(self._record_exit(child))
             else:
                 self._records.remove(child.id)
-        self._records.flush()
         for answer in answers:
             self._answer(**answer)
 
     def _record_exit(self, child: Child) -> dict[str, Any]:
         code = os.waitstatus_to_exitcode(child.status or 0)
-        result = {"code": code if code >= 0 else None, "signal": -code if code < 0 else None}
-        self._records.write(child.id, {**child.record, "exit": result})
+        result = {
+            "code": code if code >= 0 else None,
+            "signal": -code if code < 0 else None,
+            "cut": self._ending,  # it may have ended because it was told to, so nobody knows what it would have done
+        }
+        with contextlib.suppress(OSError):  # the answer counts; the record is for a runner that will not get it
+            self._records.write(child.id, {**child.record, "exit": result})
+            self._records.flush()
         return {"event": "exited", "id": child.id, **result}
 
 

@@ -117,7 +117,7 @@ class Runs:
         Raises:
             UsageError: RT104 if the id is taken or not an id.
         """
-        self._root.mkdir(parents=True, mode=0o700, exist_ok=True)
+        files.make_directories(self._root)
         name = self._free_id(run_id)
         partial = RunDirectory(self._root / f".{name}.{os.getpid()}.partial")
         partial.path.mkdir(mode=0o700)

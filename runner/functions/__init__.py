@@ -7,12 +7,26 @@ from runner.registry.function import FunctionSpec
 
 def builtin() -> tuple[FunctionSpec, ...]:
     """Return them all; importing them takes a while, so it happens here and not with the package."""
-    from runner.functions import approve, assert_that, pause, run_command, wait_until
+    from runner.functions import (
+        approve,
+        assert_that,
+        delete_snapshot,
+        export_snapshot,
+        pause,
+        restore_volume,
+        run_command,
+        snapshot_volume,
+        wait_until,
+    )
 
     return (
         approve.approve,
         assert_that.assert_that,
+        delete_snapshot.delete_snapshot,
+        export_snapshot.export_snapshot,
         pause.pause,
+        restore_volume.restore_volume,
         run_command.run_command,
+        snapshot_volume.snapshot_volume,
         wait_until.wait_until,
     )

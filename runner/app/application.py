@@ -1,0 +1,167 @@
+"""What one invocation of the runner works with: registry, configuration, locations, repositories, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from runner.app import builtins
+from runner.base import clock as clocks
+from runner.base import errors, redact
+from runner.base.jsonvalue import JsonObject
+from runner.engine import result, runs
+from runner.params import configuration, locations, passphrases
+from runner.registry import location, plugins, registry
+from runner.repository import repository as repositories
+
+
+class Application:
+    """Everything is made at first use, so that a command pays only for what it needs.
+
+    Args:
+        state_dir: Where runs and the default repository live; absolute, need not exist.
+        config: The configuration file, if there is one.
+        environment: Variables of the process.
+        passphrase_file: `--passphrase-file`.
+        prompt: Asks for a passphrase on the terminal; None when nobody is there.
+        note: Tells a person something that is neither result nor error.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        *,
+        state_dir: Path,
+        config: Path | None,
+        environment: Mapping[str, str],
+        passphrase_file: Path | None = None,
+        prompt: Callable[[str], str] | None = None,
+        note: Callable[[str], None] = lambda _: None,
+        clock: clocks.Clock | None = None,
+    ) -> None:
+        self.state_dir = state_dir
+        self.environment = environment
+        self.clock = clock or clocks.SystemClock()
+        self.redactor = redact.Redactor()
+        self._config = config
+        self._passphrases = passphrases.Sources(file=passphrase_file, environment=environment, prompt=prompt)
+        self._note = note
+
+    @cached_property
+    def _loaded(self) -> tuple[registry.Registry, list[plugins.Plugin]]:
+        known = builtins.registry_of_builtins()
+        return known, plugins.load(known, plugins.installed())
+
+    @property
+    def registry(self) -> registry.Registry:
+        """Functions, drivers and location types: the built-in ones and those of plugins."""
+        return self._loaded[0]
+
+    @property
+    def plugins(self) -> list[plugins.Plugin]:
+        """All plugins, also those that could not be loaded."""
+        return self._loaded[1]
+
+    @cached_property
+    def named_locations(self) -> Mapping[str, JsonObject]:
+        """The locations of the configuration by name."""
+        return {} if self._config is None else configuration.read_locations(self._config)
+
+    @cached_property
+    def runs(self) -> runs.Runs:
+        """The runs of the state directory."""
+        return runs.Runs(self.state_dir, self.clock)
+
+    def run_result(self, prefix: str) -> result.RunResult:
+        """Return what a run amounts to now; `prefix` is its id or the start of it."""
+        return result.load(self.runs.find(prefix), self.clock.now())
+
+    def run_results(self) -> Iterator[result.RunResult]:
+        """Yield what each run amounts to now, newest first."""
+        now = self.clock.now()
+        return (result.load(directory, now) for directory in self.runs.all())
+
+    def expire_runs(self) -> None:
+        """Remove old runs; one whose journal is damaged stays, and does not keep others from running."""
+        try:
+            self.runs.expire()
+        except errors.PermanentError as error:
+            self._note(f"old runs were not removed: {error.message}")
+
+    def target(self, text: str | None) -> locations.Target:
+        """Find out which location is meant, and pin the file that its passphrase comes from."""
+        found = locations.choose(text, named=self.named_locations, state_dir=self.state_dir)
+        return found.pinned(passphrases.file_of(found, self._passphrases))
+
+    def open_location(self, target: locations.Target) -> location.Location:
+        """Open a location; nothing is made there."""
+        return locations.open_location(target, self.registry)
+
+    def passphrase(self, target: locations.Target) -> str:
+        """Return the passphrase of the repository at a location, from the file that the location is pinned to."""
+        sources = self._passphrases
+        if sources.file is None and target.passphrase_file is not None:
+            sources = replace(sources, file=Path(target.passphrase_file))
+        found = passphrases.find(target, sources)
+        self.redactor.learn(found)
+        return found
+
+    def open_repository(self, target: locations.Target) -> repositories.Repository:
+        """Open the repository at a location.
+
+        Raises:
+            EnvironmentProblem: RT410, RT412, RT413 or RT414.
+        """
+        if target.is_default and not Path(str(target.spec["url"])).is_dir():
+            raise errors.EnvironmentProblem(
+                "nothing has been backed up here yet: there is no default repository",
+                code="RT410",
+                details=f"it would be in {target.spec['url']}",
+                hint="run a backup first, or name a location with --location",
+            )
+        return repositories.open(self.open_location(target), self.passphrase(target), clock=self.clock)
+
+    def create_repository(self, target: locations.Target) -> repositories.Repository:
+        """Make a repository at a location.
+
+        Raises:
+            EnvironmentProblem: RT411 if there is one.
+        """
+        return repositories.create(self.open_location(target), self.passphrase(target), clock=self.clock)
+
+    def init_repository(self, target: locations.Target) -> repositories.Repository:
+        """Make a repository; the passphrase of the default one is generated unless there is one already.
+
+        Raises:
+            EnvironmentProblem: RT411 if there is one.
+        """
+        key_file = locations.default(self.state_dir).passphrase_file
+        is_new = target.passphrase_file == key_file and passphrases.make_key_file(Path(str(key_file)))
+        made = self.create_repository(target)
+        if is_new:
+            self._note(_advice(made, str(key_file)))
+        return made
+
+    def provide_repository(self, target: locations.Target) -> repositories.Repository:
+        """Open the repository of a backup; the default one is made at first use."""
+        try:
+            return self.open_repository(target)
+        except errors.EnvironmentProblem as error:
+            if error.code != "RT410" or not target.is_default:
+                raise
+        try:
+            return self.init_repository(target)
+        except errors.EnvironmentProblem as error:
+            if error.code != "RT411":
+                raise
+        return self.open_repository(target)
+
+
+def _advice(made: repositories.Repository, key_file: str) -> str:
+    return (
+        f"made the repository {made.location.url}\n"
+        f"  its passphrase is in {key_file}: keep a copy of that file elsewhere,\n"
+        "  without it nothing can be restored"
+    )

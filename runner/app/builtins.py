@@ -1,0 +1,27 @@
+"""What comes with the runner: functions, storage drivers and location types, by name."""
+
+from __future__ import annotations
+
+from runner import functions
+from runner.base.jsonvalue import JsonObject
+from runner.locations import urls
+from runner.registry import location, registry
+from runner.storage.file import driver as file_driver
+from runner.storage.memory import driver as memory_driver
+
+
+def registry_of_builtins() -> registry.Registry:
+    """Return a fresh registry of everything built in."""
+    return registry.Registry(
+        functions.builtin(),
+        drivers={"file": file_driver.FileDriver, "memory": memory_driver.MemoryDriver},
+        locations={"directory": _directory, "memory": _memory},
+    )
+
+
+def _directory(spec: JsonObject) -> location.Location:
+    return urls.open_url(str(spec["path"]))
+
+
+def _memory(spec: JsonObject) -> location.Location:
+    return urls.open_url(f"memory://{spec['path']}")

@@ -1,0 +1,45 @@
+"""Check documents of any kind without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from runner.base import diagnostic, errors
+from runner.checks import run as checks
+from runner.model import load
+from runner.registry import registry
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that are meant: directories are searched, in the order of names.
+
+    Raises:
+        UsageError: RT103 if a path does not exist, or a directory holds no document.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
+        if path.is_dir() and not inside:
+            raise errors.UsageError(
+                f"{path} holds no document", code="RT103", hint="documents are files that end in .yaml or .yml"
+            )
+        found += inside if path.is_dir() else [path]
+    return list(dict.fromkeys(found))
+
+
+def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnostic.Diagnostic]:
+    """Return all findings about some documents, in order.
+
+    Raises:
+        UsageError: RT103 if a file cannot be read.
+    """
+    found: list[diagnostic.Diagnostic] = []
+    for path in documents:
+        blueprint, problems = load.load_blueprint(path)
+        found += problems
+        if blueprint is not None:
+            found += checks.check(blueprint, known)
+    return diagnostic.in_order(found)

@@ -1,0 +1,43 @@
+"""The application that a command works with, made from the global options."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli import console as consoles
+
+if TYPE_CHECKING:
+    from runner.app import application as applications
+
+
+def of(
+    console: consoles.Console, *, passphrase_file: Path | None = None, confirm: bool = False
+) -> applications.Application:
+    """Return the application for the global options of this invocation.
+
+    Args:
+        console: Holds the global options.
+        passphrase_file: `--passphrase-file`.
+        confirm: Whether a passphrase that is typed is new and has to be typed twice.
+    """
+    from runner.app import application as applications
+
+    return applications.Application(
+        state_dir=console.settings.state_dir.absolute(),
+        config=console.settings.config,
+        environment=os.environ,
+        passphrase_file=passphrase_file,
+        prompt=functools.partial(_prompt, confirm=confirm) if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        note=console.note,
+    )
+
+
+def _prompt(question: str, *, confirm: bool) -> str:
+    answer: str = click.prompt(question, hide_input=True, confirmation_prompt=confirm, err=True)
+    return answer

@@ -1,0 +1,38 @@
+"""`runner functions`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from runner.base import codes
+from runner.base.jsonvalue import JsonObject
+from runner.cli import application, commanding
+from runner.cli import console as consoles
+
+
+@click.command("functions", cls=commanding.Command)
+@click.pass_obj
+def command(console: consoles.Console) -> int:
+    """List the functions that phases can call.
+
+    `runner explain NAME` shows the arguments and outputs of one.
+    """
+    rows: list[JsonObject] = [
+        {
+            "name": spec.name,
+            "effects": spec.effects.value,
+            "idempotent": spec.idempotent,
+            "distribution": spec.distribution,
+            "summary": spec.summary,
+        }
+        for spec in application.of(console).registry.functions.values()
+    ]
+    console.records(rows, _text)
+    return codes.Exit.OK
+
+
+def _text(rows: Sequence[Any]) -> list[str]:
+    return consoles.table(["NAME", "EFFECTS", "DOES"], [(row["name"], row["effects"], row["summary"]) for row in rows])

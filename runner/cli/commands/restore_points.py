@@ -1,0 +1,186 @@
+"""`runner restore-points`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.app import prepare, stored
+from runner.base import codes, quantities
+from runner.base.jsonvalue import JsonObject
+from runner.cli import application, commanding, driving, options, phrases, preview
+from runner.cli import console as consoles
+from runner.model.restore_point import RestorePoint
+
+
+@click.group("restore-points", cls=commanding.Group)
+def command() -> None:
+    """List, verify, restore and delete restore points.
+
+    A restore point is what one successful backup left in a repository; each can be restored by itself and deleted in
+    any order. POINT is its id or the start of it.
+    """
+
+
+@command.command("list")
+@click.option("--blueprint", help="List only those of this blueprint.")
+@options.location
+@options.passphrase_file
+@click.pass_obj
+def list_(console: consoles.Console, blueprint: str | None, location: str | None, passphrase_file: Path | None) -> int:
+    """List restore points, newest first."""
+    app = application.of(console, passphrase_file=passphrase_file)
+    points = app.open_repository(app.target(location)).points()
+    rows = [_row(point) for point in points if blueprint in (None, point.blueprint)]
+    console.records(rows, lambda rows: _table(console, rows))
+    return codes.Exit.OK
+
+
+@command.command("show")
+@click.argument("point")
+@options.location
+@options.passphrase_file
+@click.pass_obj
+def show(console: consoles.Console, point: str, location: str | None, passphrase_file: Path | None) -> int:
+    """Show one restore point: its exports, artifacts and inputs."""
+    app = application.of(console, passphrase_file=passphrase_file)
+    found = app.open_repository(app.target(location)).point(point)
+    console.result(_whole(found), lambda: _text(console, found))
+    return codes.Exit.OK
+
+
+@command.command("delete")
+@click.argument("points", nargs=-1, required=True, metavar="POINT…")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@options.location
+@options.passphrase_file
+@click.pass_obj
+def delete(
+    console: consoles.Console,
+    points: tuple[str, ...],
+    dry_run: bool,
+    location: str | None,
+    passphrase_file: Path | None,
+) -> int:
+    """Delete restore points; `runner repository prune` then frees the space."""
+    app = application.of(console, passphrase_file=passphrase_file)
+    repository = app.open_repository(app.target(location))
+    # All are found before the first is deleted, so that a mistyped id deletes nothing.
+    chosen = [repository.point(prefix) for prefix in points]
+    for point in chosen if not dry_run else ():
+        repository.delete_point(point.id)
+    verb = "would delete" if dry_run else "deleted"
+    rows: list[JsonObject] = [{"id": point.id, "deleted": not dry_run} for point in chosen]
+    console.records(rows, lambda rows: [f"{verb} restore point {row['id']}" for row in rows])
+    return codes.Exit.OK
+
+
+@command.command("verify")
+@click.argument("points", nargs=-1, metavar="[POINT…]")
+@options.location
+@options.passphrase_file
+@click.pass_obj
+def verify(
+    console: consoles.Console, points: tuple[str, ...], location: str | None, passphrase_file: Path | None
+) -> int:
+    """Read every byte of restore points and check it; all of them when none is named."""
+    app = application.of(console, passphrase_file=passphrase_file)
+    repository = app.open_repository(app.target(location))
+    chosen = [repository.point(prefix) for prefix in points] if points else repository.points()
+    failed = 0
+    for point in chosen:
+        verified = stored.verify(repository, point)
+        failed += bool(verified.problems)
+        console.records([verified.to_json()], lambda _, verified=verified: verified.lines())  # type: ignore[misc]
+    return codes.Exit.FAILED if failed else codes.Exit.OK
+
+
+@command.command("restore")
+@click.argument("point")
+@click.option("--action", default="restore", show_default=True, help="The action of the stored blueprint to run.")
+@options.set_values
+@options.set_files
+@options.input_files
+@options.location
+@options.passphrase_file
+@click.option("--overwrite", is_flag=True, help="Let the restore write over existing data.")
+@click.option("--run-id", metavar="ID", help="Id for the run.")
+@click.option("--dry-run", is_flag=True, help="Check everything and show the plan; run nothing.")
+@click.pass_obj
+def restore(
+    console: consoles.Console,
+    /,
+    point: str,
+    passphrase_file: Path | None,
+    run_id: str | None,
+    dry_run: bool,
+    **order: Any,
+) -> int:
+    """Restore with the blueprint that the restore point itself holds; no blueprint file is needed."""
+    app = application.of(console, passphrase_file=passphrase_file)
+    found = app.open_repository(app.target(order["location"])).point(point)
+    # Relative paths of its inputs start here: where the blueprint lay when it was stored means nothing now.
+    stand_in = Path.cwd() / f"{found.blueprint}.yaml"
+    whole = prepare.Order(blueprint=stand_in, object=found.object, **order)
+    prepared = prepare.prepare_restore(app, whole, found)
+    if dry_run:
+        console.result(preview.to_json(prepared), lambda: preview.text(console, prepared))
+        return codes.Exit.OK
+    directory = app.runs.create(prepared.request, run_id)
+    return driving.drive(console, app, directory, prepared.request.plan).exit
+
+
+def _row(point: RestorePoint) -> JsonObject:
+    whole = _whole(point)
+    return {name: whole[name] for name in whole if name not in ("blueprintText", "artifacts", "inputs", "exports")}
+
+
+def _whole(point: RestorePoint) -> JsonObject:
+    return stored.to_json(point)
+
+
+def _table(console: consoles.Console, rows: Sequence[Any]) -> Iterator[str]:
+    if not rows:
+        console.note("there are no restore points")
+    yield from consoles.table(
+        ["POINT", "BLUEPRINT", "OBJECT", "CREATED", "EXPORTS", "READ", "STORED"],
+        [
+            (
+                row["id"][:8],
+                row["blueprint"],
+                row["object"] or "–",
+                phrases.when(row["created"]),
+                str(row["exportCount"]),
+                quantities.bytes_for_people(row["bytesRead"]),
+                quantities.bytes_for_people(row["bytesStored"]),
+            )
+            for row in rows
+        ],
+        right=frozenset({4, 5, 6}),
+    )
+
+
+def _text(console: consoles.Console, point: RestorePoint) -> Iterator[str]:
+    yield console.style(f"Restore point {point.id}", bold=True)
+    yield f"  of {point.blueprint} › {point.action}{f', {point.object}' if point.object else ''}"
+    yield f"  made {phrases.when(stored.to_json(point)['created'])} by run {point.run}"  # type: ignore[arg-type]
+    yield ""
+    yield from consoles.table(
+        ["PHASE", "KIND", "SOURCE", "READ", "STORED", "EXPORT"],
+        [
+            (
+                export.phase,
+                export.kind,
+                export.source,
+                quantities.bytes_for_people(export.bytes_read),
+                quantities.bytes_for_people(export.bytes_stored),
+                export.export,
+            )
+            for export in point.exports
+        ],
+    )
+    yield ""
+    yield f"  restore:  runner restore-points restore {point.id[:8]}"

@@ -1,0 +1,91 @@
+"""The program `runner`: its commands, and what happens to errors that reach the top."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import ClassVar
+
+import click
+
+import runner
+from runner.base import codes, errors
+from runner.cli import commanding, console, failures
+from runner.cli import settings as settings_module
+
+_COMMANDS = "runner.cli.commands."
+
+
+class _Runner(commanding.RootGroup):
+    sections: ClassVar = {
+        "Back up and restore": {
+            "exec": (_COMMANDS + "exec", "Plan and run one action of a blueprint."),
+            "restore-points": (_COMMANDS + "restore_points", "List, verify, restore and delete restore points."),
+            "repository": (_COMMANDS + "repository", "Make, check and prune repositories; manage their keys."),
+        },
+        "Runs": {
+            "runs": (_COMMANDS + "runs", "List the runs, newest first."),
+            "show": (_COMMANDS + "show", "Show one run: its phases, outputs and errors."),
+            "logs": (_COMMANDS + "logs", "Print the log of a run."),
+            "resume": (_COMMANDS + "resume", "Go on with an interrupted or waiting run."),
+            "cancel": (_COMMANDS + "cancel", "Cancel a run and undo what it did."),
+            "approve": (_COMMANDS + "approve", "Approve a phase that waits for a person."),
+        },
+        "Write blueprints": {
+            "validate": (_COMMANDS + "validate", "Check documents and report all problems."),
+            "plan": (_COMMANDS + "plan", "Show what an action would do, in which order and why."),
+            "functions": (_COMMANDS + "functions", "List the functions that phases can call."),
+            "explain": (_COMMANDS + "explain", "Explain a function or an error code."),
+            "schema": (_COMMANDS + "schema", "Print a JSON Schema, for editors."),
+        },
+        "Installation": {
+            "plugins": (_COMMANDS + "plugins", "List plugins, also those that cannot be loaded."),
+            "completion": (_COMMANDS + "completion", "Print the shell completion script."),
+        },
+    }
+
+
+@click.command(
+    cls=_Runner,
+    name="runner",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(runner.__version__, message="%(prog)s %(version)s", prog_name="runner", help="Show the version.")
+def program() -> None:
+    r"""Back up, export and restore applications with declarative blueprints.
+
+    A blueprint says how one kind of application is backed up and restored. Start with:
+
+    \b
+      runner validate blueprint.yaml      find mistakes before anything is touched
+      runner exec blueprint.yaml          back up, and print how to restore
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return the exit code; errors are printed, none leave this function."""
+    settings = settings_module.from_environment(os.environ)
+    terminal = console.Console(settings, sys.stdout, sys.stderr)
+    try:
+        outcome = program.main(list(arguments), prog_name="runner", obj=terminal, standalone_mode=False)
+        return outcome if isinstance(outcome, int) else codes.Exit.OK
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        terminal.err.line(error.format_message())
+        return codes.Exit.USAGE
+    except click.UsageError as error:
+        settings.output = failures.requested_output(arguments, settings.output)
+        failures.show(terminal, failures.from_click(error))
+        return codes.Exit.USAGE
+    except errors.RunnerError as error:
+        failures.show(terminal, error)
+        return codes.exit_of(error.code)
+    except (KeyboardInterrupt, click.Abort):
+        terminal.note("interrupted")
+        return codes.Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last resort: a report file instead of a traceback
+        failures.show_defect(terminal, settings.state_dir, error, arguments)
+        return codes.Exit.INTERNAL

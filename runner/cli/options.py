@@ -1,0 +1,33 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+passphrase_file = click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the passphrase of the repository. [RUNNER_PASSPHRASE_FILE, RUNNER_PASSPHRASE]",
+)
+
+location = click.option(
+    "--location",
+    metavar="NAME|FILE|URL",
+    help="Where exports are: a configured name, a profile file, or a URL. [default: the repository of this machine]",
+)
+
+set_values = click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set an input; repeatable.")
+
+set_files = click.option(
+    "--set-file", "set_files", multiple=True, metavar="NAME=PATH", help="Set an input to the text of a file."
+)
+
+input_files = click.option(
+    "--inputs",
+    "input_files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML or JSON file with inputs.",
+)

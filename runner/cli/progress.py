@@ -1,0 +1,272 @@
+"""What a person or a program sees while a run goes on: phases as they end, and how far the running ones are."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from runner.base import clock as clocks
+from runner.base import durations, quantities
+from runner.base.jsonvalue import JsonValue
+from runner.cli import console as consoles
+from runner.cli import loglines, phrases, report
+from runner.cli import settings as settings_module
+from runner.engine import events, host
+from runner.engine.run_state import RunState
+from runner.engine.runs import RunDirectory
+from runner.plan.plan import Plan, PlanNode
+
+if TYPE_CHECKING:
+    from rich import progress as rich_progress
+
+_PLAIN_EVERY = timedelta(seconds=10)
+
+
+class Display(Protocol):
+    """Where finished lines and progress go."""
+
+    def line(self, text: str) -> None:
+        """Show a line for good."""
+
+    def started(self, node: str) -> None:
+        """Show that a node is under way."""
+
+    def progress(self, progress: host.Progress) -> None:
+        """Show how far a node is."""
+
+    def ended(self, node: str) -> None:
+        """Forget the progress of a node."""
+
+
+@contextlib.contextmanager
+def watch(
+    console: consoles.Console, directory: RunDirectory, plan: Plan, clock: clocks.Clock
+) -> Iterator[host.Observer]:
+    """Open the display that the options and the terminal ask for; it closes with the context."""
+    form = console.settings.progress
+    if console.settings.quiet or form is settings_module.Progress.NONE:
+        yield Warnings(console)
+        return
+    if form is settings_module.Progress.JSON:
+        yield JsonLines(console)
+        return
+    with contextlib.ExitStack() as stack:
+        live = form is settings_module.Progress.AUTO and console.err.is_terminal
+        display: Display = stack.enter_context(_live(console)) if live else Plain(console, clock)
+        yield Phases(console, display, directory, plan)
+
+
+class Phases:
+    """Tells of a run in lines: one when a phase ends, waits or is tried again, and its warnings."""
+
+    def __init__(self, console: consoles.Console, display: Display, directory: RunDirectory, plan: Plan) -> None:
+        self._console = console
+        self._display = display
+        self._tail = loglines.Tail(directory.log)
+        self._lines = report.PhaseLines(console, console.err, [(node.name, node.function) for node in plan.nodes])
+        self._header = report.header(console, console.err, f"{plan.blueprint} › {plan.action}", directory.id)
+        self._lock = threading.Lock()
+
+    def on_event(self, record: events.Record, state: RunState) -> None:
+        """Show what the event means."""
+        self._log()
+        match record.event:
+            case events.Attached():
+                self._display.line(self._header)
+            case events.Started():
+                self._display.started(record.event.node)
+            case events.Succeeded() | events.Failed() | events.NodeCancelled() | events.Gated() | events.InDoubt():
+                self._ended(state.by_id[record.event.node], state)
+            case events.RetryScheduled():
+                self._retry(record, record.event, state)
+            case events.Warned():
+                warning = self._console.style("warning:", on=self._console.err, fg="yellow")
+                self._display.line(f"    {warning} {record.event.node}: {record.event.message}")
+            case events.CancelRequested():
+                self._display.line("  cancelling: what was done is undone now; Ctrl-C again stops at once")
+            case _:
+                pass
+
+    def on_progress(self, progress: host.Progress) -> None:
+        """Show how far an attempt is."""
+        self._log()
+        self._display.progress(progress)
+
+    def _ended(self, node: PlanNode, state: RunState) -> None:
+        self._display.ended(node.id)
+        known = state.nodes[node.id]
+        self._display.line(
+            self._lines.line(
+                node.name,
+                node.function,
+                kind=node.kind,
+                status=known.status,
+                seconds=known.duration,
+                attempts=known.attempt,
+                code=known.error.code if known.error else None,
+                outputs=known.outputs,
+            )
+        )
+
+    def _retry(self, record: events.Record, event: events.RetryScheduled, state: RunState) -> None:
+        self._display.ended(event.node)
+        error = state.nodes[event.node].error
+        pause = clocks.parse_isoformat(event.until) - clocks.parse_isoformat(record.at)
+        sign = self._console.style(phrases.SIGNS["retrying"][0], on=self._console.err, fg="yellow")
+        said = f": {error.message}" if error else ""
+        again = durations.for_people(max(0.0, pause.total_seconds()))
+        self._display.line(
+            f"  {sign} {event.node}  attempt {state.nodes[event.node].attempt} failed{said}; again in {again}"
+        )
+
+    def _log(self) -> None:
+        verbose = self._console.settings.verbose
+        if not verbose:
+            return
+        with self._lock:
+            for line in self._tail.new():
+                if loglines.is_shown(line, verbose=verbose):
+                    self._display.line("    " + loglines.text(line))
+
+
+class Warnings:
+    """Tells of warnings only."""
+
+    def __init__(self, console: consoles.Console) -> None:
+        self._console = console
+
+    def on_event(self, record: events.Record, state: RunState) -> None:
+        """Show a warning."""
+        if isinstance(record.event, events.Warned) and self._console.is_text:
+            self._console.warn(f"{record.event.node}: {record.event.message}")
+
+    def on_progress(self, progress: host.Progress) -> None:
+        """Ignore the progress."""
+
+
+class JsonLines:
+    """One JSON object a line: every event as the journal has it, and progress as `{"type": "progress", …}`."""
+
+    def __init__(self, console: consoles.Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+
+    def on_event(self, record: events.Record, state: RunState) -> None:
+        """Write the event."""
+        # The request is the whole plan and blueprint; whoever wants it reads the result.
+        self._write({name: value for name, value in events.to_json(record).items() if name != "request"})
+
+    def on_progress(self, progress: host.Progress) -> None:
+        """Write the progress."""
+        self._write(
+            {
+                "type": "progress",
+                "node": progress.node,
+                "completed": progress.completed,
+                "total": progress.total,
+                "unit": progress.unit,
+                "description": progress.description,
+            }
+        )
+
+    def _write(self, value: dict[str, JsonValue]) -> None:
+        with self._lock:
+            self._console.err.line(json.dumps(value, ensure_ascii=False))
+
+
+class Plain:
+    """Plain lines for logs and pipes; the progress of long phases every ten seconds."""
+
+    def __init__(self, console: consoles.Console, clock: clocks.Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def line(self, text: str) -> None:
+        """Write the line."""
+        self._console.err.line(text)
+
+    def started(self, node: str) -> None:
+        """Say nothing: a short phase has one line, at its end."""
+
+    def progress(self, progress: host.Progress) -> None:
+        """Write a line if the last one of this node is long ago."""
+        now = self._clock.monotonic()
+        if now - self._last.setdefault(progress.node, now) >= _PLAIN_EVERY.total_seconds():
+            self._last[progress.node] = now
+            self._console.err.line(f"    {progress.node}: {amount(progress)}")
+
+    def ended(self, node: str) -> None:
+        """Forget when the last line was."""
+        self._last.pop(node, None)
+
+
+class Live:
+    """Bars for the running phases at the bottom of the terminal, finished lines above them."""
+
+    def __init__(self, bars: rich_progress.Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, rich_progress.TaskID] = {}
+        self._lock = threading.Lock()
+
+    def line(self, text: str) -> None:
+        """Print the line above the bars."""
+        from rich import text as rich_text
+
+        self._bars.console.print(rich_text.Text.from_ansi(text), soft_wrap=True)
+
+    def started(self, node: str) -> None:
+        """Show a bar that only moves."""
+        with self._lock:
+            if node not in self._tasks:
+                self._tasks[node] = self._bars.add_task(node, total=None, amount="")
+
+    def progress(self, progress: host.Progress) -> None:
+        """Move the bar of the node; a report that comes after its end counts no more."""
+        with self._lock:
+            task = self._tasks.get(progress.node)
+            if task is not None:
+                done, total = progress.completed, progress.total
+                self._bars.update(task, completed=done, total=total, amount=amount(progress))
+
+    def ended(self, node: str) -> None:
+        """Remove the bar of the node."""
+        with self._lock:
+            task = self._tasks.pop(node, None)
+            if task is not None:
+                self._bars.remove_task(task)
+
+
+@contextlib.contextmanager
+def _live(console: consoles.Console) -> Iterator[Live]:
+    from rich import console as rich_console
+    from rich import progress as rich_progress
+
+    bars = rich_progress.Progress(
+        rich_progress.TextColumn(" "),
+        rich_progress.SpinnerColumn(),
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(bar_width=24),
+        rich_progress.TextColumn("{task.fields[amount]}"),
+        rich_progress.TimeElapsedColumn(),
+        console=rich_console.Console(stderr=True, no_color=not console.colour(console.err), highlight=False),
+        transient=True,
+    )
+    live = Live(bars)
+    with bars, console.err.through(live.line):
+        yield live
+
+
+def amount(progress: host.Progress) -> str:
+    """Say how far something is: `12.0 MiB of 85.2 MiB`, `1,204 files`."""
+    if progress.unit == "bytes":
+        done, total = quantities.bytes_for_people(progress.completed), progress.total
+        text = done if total is None else f"{done} of {quantities.bytes_for_people(total)}"
+    else:
+        done = f"{progress.completed:,}"
+        text = (done if progress.total is None else f"{done} of {progress.total:,}") + f" {progress.unit}"
+    return f"{text} {progress.description}".strip()

@@ -1,0 +1,58 @@
+"""What the global options say, and where the runner keeps its state."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+PROGRAM = "blueprint-runner"
+
+
+class Output(StrEnum):
+    """Form of the results on standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class Progress(StrEnum):
+    """Form of the progress on standard error."""
+
+    AUTO = "auto"
+    PLAIN = "plain"
+    JSON = "json"
+    NONE = "none"
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """The global options of one invocation; filled in while the command line is parsed."""
+
+    state_dir: Path
+    config: Path | None
+    output: Output = Output.TEXT
+    progress: Progress = Progress.AUTO
+    verbose: int = 0
+    quiet: bool = False
+    no_color: bool = False
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Return the settings of a command line without options.
+
+    The state directory is `RUNNER_STATE_DIR`, else `$XDG_STATE_HOME/blueprint-runner`; the configuration is
+    `RUNNER_CONFIG`, else `$XDG_CONFIG_HOME/blueprint-runner/config.yaml` where that file exists.
+    """
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    state_home = Path(environment.get("XDG_STATE_HOME") or home / ".local/state")
+    config_home = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+    usual_config = config_home / PROGRAM / "config.yaml"
+    config = environment.get("RUNNER_CONFIG")
+    return Settings(
+        state_dir=Path(environment.get("RUNNER_STATE_DIR") or state_home / PROGRAM),
+        config=Path(config) if config else (usual_config if usual_config.is_file() else None),
+    )

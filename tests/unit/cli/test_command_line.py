@@ -1,0 +1,219 @@
+"""The frame of the command line: help, global options, mistakes, defects."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from runner.base import codes
+from runner.cli import commanding, failures, main
+from runner.cli import settings as settings_module
+
+COMMANDS = [(name, *facts) for commands in main._Runner.sections.values() for name, facts in commands.items()]
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    whole = {**os.environ, **environment}
+    return subprocess.run(
+        [sys.executable, "-m", "runner", *arguments], capture_output=True, text=True, env=whole, timeout=60
+    )
+
+
+def test_help_names_every_command(cli):
+    answer = cli("--help")
+    assert answer.code == 0
+    assert all(f"  {name} " in answer.out for name, _, _ in COMMANDS)
+
+
+def test_help_needs_at_most_80_columns(cli):
+    assert max(map(len, cli("--help").out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("name", "module", "summary"), COMMANDS)
+def test_summary_in_help_is_the_one_of_the_command(name, module, summary):
+    command = importlib.import_module(module).command
+    assert command.name == name
+    assert (command.help or "").splitlines()[0] == summary
+
+
+def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    if isinstance(command, click.Group):
+        names = command.list_commands(click.Context(command))
+        return [
+            leaf for name in names for leaf in _leaves(command.get_command(click.Context(command), name), (*path, name))
+        ]  # type: ignore[arg-type]
+    return [path]
+
+
+@pytest.mark.parametrize("path", _leaves(main.program), ids=" ".join)
+def test_every_command_has_help_and_takes_the_global_options(path, cli):
+    answer = cli(*path, "-o", "json", "--no-color", "--help")
+    assert answer.code == 0
+    assert answer.out.startswith(f"Usage: runner {' '.join(path)}")
+    assert answer.err == ""
+
+
+def test_nothing_after_the_program_shows_help(cli):
+    answer = cli()
+    assert answer.code == codes.Exit.USAGE
+    assert "Usage: runner" in answer.out + answer.err
+
+
+def test_unknown_command_suggests_the_closest(cli):
+    answer = cli("exce")
+    assert answer.code == codes.Exit.USAGE
+    assert answer.out == ""
+    assert answer.err == 'error[RT101]: there is no command "exce"\n  hint: did you mean "exec"?\n'
+
+
+def test_unknown_subcommand_suggests_the_closest(cli):
+    assert 'did you mean "verify"?' in cli("restore-points", "verfy").err
+
+
+def test_unknown_option_suggests_the_closest(cli):
+    answer = cli("runs", "--limt", "3")
+    assert answer.code == codes.Exit.USAGE
+    assert answer.err == "error[RT101]: runner runs has no option --limt\n  hint: did you mean --limit?\n"
+
+
+def test_missing_argument_points_to_the_help(cli):
+    answer = cli("show")
+    assert answer.code == codes.Exit.USAGE
+    assert answer.err == "error[RT101]: missing argument 'RUN'\n  hint: see `runner show --help`\n"
+
+
+@pytest.mark.parametrize("arguments", [("-o", "json", "show"), ("show", "-o", "json"), ("show", "--output=json")])
+def test_a_mistake_is_told_as_json_wherever_the_option_stands(arguments, cli):
+    answer = cli(*arguments)
+    assert answer.code == codes.Exit.USAGE
+    assert answer.error == {
+        "code": "RT101",
+        "message": "missing argument 'RUN'",
+        "details": "",
+        "hint": "see `runner show --help`",
+        "retryable": False,
+        "position": None,
+    }
+
+
+@pytest.mark.parametrize("arguments", [("-o", "json", "functions"), ("functions", "-o", "json")])
+def test_global_options_stand_before_or_after_the_command(arguments, cli):
+    answer = cli(*arguments)
+    assert {"name", "effects", "idempotent", "distribution", "summary"} == set(answer.rows[0])
+
+
+def test_the_later_of_two_global_options_counts(cli):
+    assert cli("-o", "yaml", "functions", "-o", "json").out.startswith("{")
+
+
+def test_state_directory_option_wins_over_the_variable(cli, tmp_path, state_dir):
+    (tmp_path / "other" / "runs").mkdir(parents=True)
+    assert cli("runs", "--state-dir", tmp_path / "other").code == 0
+    assert not state_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"HOME": "/home/ann"}, "/home/ann/.local/state/blueprint-runner"),
+        ({"HOME": "/home/ann", "XDG_STATE_HOME": "/var/s"}, "/var/s/blueprint-runner"),
+        ({"HOME": "/home/ann", "XDG_STATE_HOME": "/var/s", "RUNNER_STATE_DIR": "/srv/r"}, "/srv/r"),
+    ],
+)
+def test_state_directory_comes_from_the_environment(environment, expected):
+    assert settings_module.from_environment(environment).state_dir == Path(expected)
+
+
+def test_configuration_is_found_in_its_usual_place_only_if_it_is_there(tmp_path):
+    environment = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+    assert settings_module.from_environment(environment).config is None
+    (tmp_path / "blueprint-runner").mkdir()
+    (tmp_path / "blueprint-runner" / "config.yaml").write_text("locations: {}")
+    assert settings_module.from_environment(environment).config == tmp_path / "blueprint-runner" / "config.yaml"
+
+
+def test_version_is_printed(cli):
+    assert cli("--version").out == "runner 0.1.0\n"
+
+
+def test_reading_a_command_imports_only_its_module():
+    code = "import sys; from runner.cli import main; main.program.get_command(None, 'completion'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "runner.cli.commands.completion" in loaded
+    assert not {name for name in loaded if name.startswith("runner.cli.commands.")} - {"runner.cli.commands.completion"}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_is_made_for_each_shell(shell, cli):
+    answer = cli("completion", shell)
+    assert answer.code == 0
+    assert "_RUNNER_COMPLETE" in answer.out
+
+
+def test_completion_offers_commands():
+    answer = run(_RUNNER_COMPLETE="bash_complete", COMP_WORDS="runner res", COMP_CWORD="1")
+    assert answer.stdout.splitlines() == ["plain,restore-points", "plain,resume"]
+
+
+def test_completion_offers_runs(tmp_path):
+    (tmp_path / "runs" / "7kq2m9xw").mkdir(parents=True)
+    words = {"_RUNNER_COMPLETE": "bash_complete", "COMP_WORDS": "runner show 7", "COMP_CWORD": "2"}
+    assert run(**words, RUNNER_STATE_DIR=str(tmp_path)).stdout == "plain,7kq2m9xw\n"
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, "-m", "runner", "functions"], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_a_defect_leaves_a_report_and_no_traceback(cli, state_dir, monkeypatch):
+    @click.command("broken", cls=commanding.Command)
+    @click.option("--token")
+    def broken(token: str) -> None:
+        raise ZeroDivisionError("what nobody expected")
+
+    monkeypatch.setattr(main.program, "get_command", lambda context, name: broken)
+    answer = cli("broken", "--token=hunter22", "--token", "hunter33")
+    assert answer.code == codes.Exit.INTERNAL
+    assert answer.err.startswith("error[RT901]: the runner has a defect (ZeroDivisionError)\n")
+    assert "Traceback" not in answer.err
+    [report] = (state_dir / "crashes").iterdir()
+    text = report.read_text()
+    assert "what nobody expected" in text
+    assert "hunter" not in text.split("Traceback")[0]
+    assert report.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_defect_is_reported_elsewhere_when_the_state_directory_cannot_be_written(cli, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(main.program, "get_command", lambda context, name: 1 / 0)
+    answer = cli("--state-dir", tmp_path / "file" / "state", "broken")
+    assert answer.code == codes.Exit.INTERNAL
+    assert "runner-crash-" in answer.err
+
+
+def test_ctrl_c_before_a_run_exits_130(cli, monkeypatch):
+    def interrupted(context: object, name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main.program, "get_command", interrupted)
+    assert cli("runs").code == codes.Exit.INTERRUPTED
+
+
+def test_requested_output_is_found_in_a_command_line_that_cannot_be_parsed():
+    text, json = settings_module.Output.TEXT, settings_module.Output.JSON
+    assert failures.requested_output(["x", "-o", "json"], text) is json
+    assert failures.requested_output(["x", "--output=json", "--bad"], text) is json
+    assert failures.requested_output(["x", "-o"], text) is text
+    assert failures.requested_output(["x", "-o", "toml"], text) is text

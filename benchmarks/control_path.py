@@ -133,7 +133,7 @@ def compare(scratch: Path, phases: int) -> bool:
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"chain of {phases}: {mine * 1e6:.0f} µs a phase; DBOS on SQLite {theirs * 1e6:.0f} µs")
     print(f"  {theirs / mine:.1f} times faster (goal: at least {FASTER:g})")
-    return theirs / mine >= FASTER
+    return bool(theirs / mine >= FASTER)
 
 
 def is_flat(shape: str, few: int, many: int) -> bool:
@@ -142,7 +142,7 @@ def is_flat(shape: str, few: int, many: int) -> bool:
     small, large = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"{shape}: {small * 1e6:.0f} µs a phase of {few}, {large * 1e6:.0f} µs a phase of {many}")
     print(f"  {large / small:.2f} times (goal: at most {FLAT:g})")
-    return large / small <= FLAT
+    return bool(large / small <= FLAT)
 
 
 def main() -> int:

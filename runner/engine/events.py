@@ -9,11 +9,12 @@ from typing import Any, ClassVar, TypeAlias
 
 from runner.base import errors
 from runner.base.jsonvalue import JsonObject, JsonValue
+from runner.document import render
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorValue:
-    """A failure as it is journalled and shown; `kind` is what retry policies look at.
+    """A failure as it is journalled and shown; `kind` is what retry policies look at, `position` is in the blueprint.
 
     `kind` is one of `transient timeout permanent cancelled unknown internal`; `retry_after` is in seconds.
     """
@@ -25,6 +26,7 @@ class ErrorValue:
     hint: str = ""
     context: Mapping[str, str] = dataclasses.field(default_factory=dict)
     retry_after: float | None = None
+    position: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,4 +342,5 @@ def error_value(error: errors.RunnerError) -> ErrorValue:
         hint=error.hint,
         context=error.context,
         retry_after=None if retry_after is None else retry_after.total_seconds(),
+        position=None if error.span is None else render.position(error.span),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from collections.abc import Callable
 from typing import TypeVar
@@ -110,18 +111,14 @@ def _place(session: Session, node: PlanNode, error: errors.RunnerError) -> None:
     blueprint, _ = load.parse_blueprint(session.request.blueprint_text, session.request.plan.file)
     if blueprint is not None:
         error.span = blueprint.span(node.pointer + spans.pointer(["args"]) + argument)
-        error.context["at"] = str(error.span)
 
 
 def _clean(session: Session, error: events.ErrorValue) -> events.ErrorValue:
     """Remove revealed secrets from what the other side said."""
     clean = session.host.redactor.clean
-    return events.ErrorValue(
-        code=error.code,
-        kind=error.kind,
+    return dataclasses.replace(
+        error,
         message=clean(error.message),
         details=clean(error.details),
-        hint=error.hint,
         context={name: clean(value) for name, value in error.context.items()},
-        retry_after=error.retry_after,
     )

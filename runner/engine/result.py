@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from runner.base import codes
 from runner.base.jsonvalue import JsonObject, JsonValue
@@ -191,12 +189,11 @@ def _phase_json(phase: PhaseResult) -> dict[str, JsonValue]:
 def _error_json(error: events.ErrorValue | None) -> JsonValue:
     if error is None:
         return None
-    value: dict[str, Any] = dataclasses.asdict(error)
     return {
-        "code": value["code"],
-        "message": value["message"],
-        "details": value["details"],
-        "hint": value["hint"],
-        "retryable": value["kind"] == "transient",
-        "position": value["context"].get("at"),
+        "code": error.code,
+        "message": error.message,
+        "details": error.details,
+        "hint": error.hint,
+        "retryable": error.kind == "transient",
+        "position": error.position,
     }

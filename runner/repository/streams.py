@@ -1,167 +1,141 @@
-"""Streams: what a command writes to its standard output, stored in chunks; and written to a command's input again."""
+"""Streams: what a command writes to its standard output, stored in chunks; and what its input gets back."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import select
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import blake3
 
 from runner.base import cancel as cancels
 from runner.base import errors, ids
 from runner.registry.location import Buffer
-from runner.repository import chunking, contents, exports, failures, sequences
+from runner.repository import chunking, contents, exports, failures, sequences, writer
 from runner.repository.repository import Repository
 
 Progress = Callable[[int], None]
 
-# How often a pipe that is silent, or full, is left to see whether the work is to be given up.
-_PATIENCE_MS = 500
-# A larger pipe saves waking both sides up for each 64 KiB.
-_PIPE_BYTES = 1024 * 1024
 
+class StreamCapture:
+    """Stores one stream as it arrives, in memory that does not grow with it.
 
-def backup_stream(
-    repo: Repository,
-    descriptor: int,
-    *,
-    source: str,
-    token: str,
-    ended: Callable[[], None],
-    run: str = "",
-    cancel: cancels.CancelToken,
-    progress: Progress,
-) -> exports.ExportResult:
-    """Store everything that comes from a descriptor, until its end, as one export.
+    Nothing can be found in the repository before `finish`: whoever feeds it decides by then whether the stream came
+    to a good end.
 
     Args:
         repo: Where the export is made.
-        descriptor: The reading end of a pipe, or a file.
-        source: What the manifest says it is an export of.
-        token: Token of the phase.
-        ended: Called when the stream has ended and before the export exists; what it raises keeps it from existing.
-            A command that fails after it has written something is found out here.
-        run: The run, shown to others who find the repository locked.
-        cancel: Says when to give up.
-        progress: Called with the number of bytes read.
+        sink: The writer of the export.
+        progress: Called with the number of bytes that have arrived.
     """
-    with repo.writer(token=token, cancel=cancel, run=run) as sink:
-        content = contents.ContentWriter(sink)
-        chunker = chunking.Chunker(repo.derive_seed(chunking.PURPOSE))
-        hasher = blake3.blake3()
-        length = 0
-        for block in _blocks(descriptor, cancel):
-            hasher.update(block)
-            content.add(chunker.feed(block))
-            length += len(block)
-            progress(length)
-        content.add(chunker.end())
-        top = content.finish()
-        ended()
-        sink.stats.bytes_read = length
-        export = sink.finish(
+
+    def __init__(self, repo: Repository, sink: writer.Writer, progress: Progress) -> None:
+        self.length = 0
+        self._sink = sink
+        self._progress = progress
+        self._content = contents.ContentWriter(sink)
+        self._chunker = chunking.Chunker(repo.derive_seed(chunking.PURPOSE))
+        self._hasher = blake3.blake3()
+        self._gathered = bytearray()
+
+    def feed(self, data: Buffer) -> None:
+        """Take the next piece, of any size; waits while the repository is slower than the stream."""
+        self._gathered += data
+        self.length += len(data)
+        if len(self._gathered) >= chunking.BLOCK:
+            self._store()
+            self._progress(self.length)
+
+    def finish(self, source: str) -> exports.ExportResult:
+        """Make the export of everything that was fed.
+
+        Args:
+            source: What the manifest says it is an export of.
+        """
+        self._store()
+        self._content.add(self._chunker.end())
+        top = self._content.finish()
+        self._sink.stats.bytes_read = self.length
+        export = self._sink.finish(
             {
                 "kind": "stream",
                 "source": source,
                 "roots": list(top.ids),
-                "body": {"content": top.to_cbor(), "length": length, "hash": hasher.digest()},
-                "facts": {"bytes": length},
+                "body": {"content": top.to_cbor(), "length": self.length, "hash": self._hasher.digest()},
+                "facts": {"bytes": self.length},
             }
         )
-        stats = sink.stats
+        self._progress(self.length)
+        stats = self._sink.stats
         return exports.ExportResult(
-            export=export, bytes_read=length, bytes_new=stats.bytes_new, bytes_stored=stats.bytes_stored
+            export=export, bytes_read=self.length, bytes_new=stats.bytes_new, bytes_stored=stats.bytes_stored
         )
 
+    def _store(self) -> None:
+        self._hasher.update(self._gathered)
+        self._content.add(self._chunker.feed(self._gathered))
+        self._gathered.clear()
 
-def restore_stream(
-    repo: Repository, export: ids.ExportId, descriptor: int, *, cancel: cancels.CancelToken, progress: Progress
-) -> int:
-    """Write an export of a stream to a descriptor; return its length.
 
-    Raises:
-        BrokenPipeError: If the reader at the other end goes away before the end.
-        PermanentError: RT419 if what was written is not what was captured.
+class StreamSource:
+    """The content of a stream, read ahead in other threads; iterate over it once.
+
+    Args:
+        repo: Where the export is.
+        export: The export.
+        cancel: Says when to give up.
+        progress: Called with the number of bytes that were handed out.
+
+    Attributes:
+        length: How many bytes were handed out.
+        is_complete: Whether all of them were, and proved to be what was captured.
     """
-    return _deliver(repo, export, lambda chunk: _write(descriptor, chunk, cancel), cancel, progress)
+
+    def __init__(
+        self, repo: Repository, export: ids.ExportId, *, cancel: cancels.CancelToken, progress: Progress
+    ) -> None:
+        self._manifest = repo.manifest(export)
+        if self._manifest.kind != "stream":
+            raise failures.ExportMissing(
+                f"the export {export} holds a {self._manifest.kind}, not a stream",
+                hint="restore it with the function for its kind",
+            )
+        self._reader = repo.reader()
+        self._cancel = cancel
+        self._progress = progress
+        self.length = 0
+        self.is_complete = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the content in pieces.
+
+        Raises:
+            PermanentError: RT419, after the last piece, if they are not what was captured.
+        """
+        body = self._manifest.body
+        content = sequences.from_cbor(body.get("content"), iter(self._manifest.roots))
+        hasher = blake3.blake3()
+        for chunk in self._reader.read(sequences.chunks(self._reader, content)):
+            self._cancel.raise_if_cancelled()
+            hasher.update(chunk)
+            self.length += len(chunk)
+            yield chunk
+            self._progress(self.length)
+        if (self.length, hasher.digest()) != (body.get("length"), body.get("hash")):
+            raise errors.PermanentError(
+                f"the export {self._manifest.export} differs from the stream that was captured",
+                code="RT419",
+                hint="run `runner repository check --read-data`, and restore an older restore point",
+                context={"export": self._manifest.export},
+            )
+        self.is_complete = True
 
 
 def verify_stream(repo: Repository, export: ids.ExportId, *, cancel: cancels.CancelToken, progress: Progress) -> int:
-    """Read an export of a stream and compare it with the hash taken when it was captured; return its length.
+    """Read a whole stream and compare it with the hash taken when it was captured; return its length.
 
     Raises:
         PermanentError: RT419 if it differs.
     """
-    return _deliver(repo, export, lambda chunk: None, cancel, progress)
-
-
-def widen(descriptor: int) -> None:
-    """Let a pipe hold more, where the system allows it."""
-    with suppress(OSError):
-        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-
-def _deliver(
-    repo: Repository,
-    export: ids.ExportId,
-    sink: Callable[[Buffer], None],
-    cancel: cancels.CancelToken,
-    progress: Progress,
-) -> int:
-    manifest = repo.manifest(export)
-    if manifest.kind != "stream":
-        raise failures.ExportMissing(
-            f"the export {export} holds a {manifest.kind}, not a stream",
-            hint="restore it with the function for its kind",
-        )
-    reader = repo.reader()
-    content = sequences.from_cbor(manifest.body.get("content"), iter(manifest.roots))
-    hasher = blake3.blake3()
-    length = 0
-    for chunk in reader.read(sequences.chunks(reader, content)):
-        cancel.raise_if_cancelled()
-        hasher.update(chunk)
-        sink(chunk)
-        length += len(chunk)
-        progress(length)
-    if (length, hasher.digest()) != (manifest.body.get("length"), manifest.body.get("hash")):
-        raise errors.PermanentError(
-            f"the export {export} differs from the stream that was captured",
-            code="RT419",
-            hint="run `runner repository check --read-data`, and restore an older restore point",
-            context={"export": export},
-        )
-    return length
-
-
-def _blocks(descriptor: int, cancel: cancels.CancelToken) -> Iterator[memoryview]:
-    """Yield what comes, gathered to blocks; a block is valid until the next one is asked for."""
-    block = memoryview(bytearray(chunking.BLOCK))
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    filled, ended = 0, False
-    while not ended:
-        cancel.raise_if_cancelled()
-        if not poller.poll(_PATIENCE_MS):
-            continue
-        count = os.readv(descriptor, [block[filled:]])
-        ended = count == 0
-        filled += count
-        if filled == len(block) or (ended and filled):
-            yield block[:filled]
-            filled = 0
-
-
-def _write(descriptor: int, data: Buffer, cancel: cancels.CancelToken) -> None:
-    """Write all of the data to a pipe that does not block."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLOUT)
-    rest = memoryview(data)
-    while len(rest):
-        cancel.raise_if_cancelled()
-        if poller.poll(_PATIENCE_MS):
-            with suppress(BlockingIOError):
-                rest = rest[os.write(descriptor, rest) :]
+    source = StreamSource(repo, export, cancel=cancel, progress=progress)
+    for _ in source:
+        continue
+    return source.length

@@ -50,14 +50,33 @@ def verify_tree(
         tree_descent.remove(parent, b"verify")
         top.mkdir(0o700)
         builder = tree_restore.build(repo, manifest, top, cancel=cancel, progress=progress)
-        with _Comparison(repo.reader(), top, builder, cancel) as comparison:
-            found = list(islice(comparison.differences(tree_entries.read(repo.reader(), manifest)), _SHOWN))
+        found = find_differences(repo, manifest, top, builder, cancel)
     finally:
         tree_descent.remove(parent, b"verify")
         os.close(parent)
     if found:
         raise _differs(manifest, found)
     return tree_restore.result_of(manifest)
+
+
+def find_differences(
+    repo: Repository,
+    manifest: exports.Manifest,
+    top: Path,
+    builder: tree_build.TreeBuilder,
+    cancel: cancels.CancelToken,
+) -> list[str]:
+    """Compare a restored tree with its export; return a line for each of the first differences.
+
+    Args:
+        repo: Where the export is.
+        manifest: The export.
+        top: Where it was restored.
+        builder: What restored it, and knows what it could not restore.
+        cancel: Says when to give up.
+    """
+    with _Comparison(repo.reader(), top, builder, cancel) as comparison:
+        return list(islice(comparison.differences(tree_entries.read(repo.reader(), manifest)), _SHOWN))
 
 
 def _differs(manifest: exports.Manifest, found: list[str]) -> errors.PermanentError:

@@ -31,7 +31,8 @@ def copy_tree(
         PermanentError: RT315 for a missing root, RT313 for an unreadable file, RT314.
         EnvironmentProblem: RT310, RT311 or RT312; nothing of the copy is left then.
     """
-    place = tree_place.Place(target, token=token, record=record, overwrite=overwrite)
+    names = list(tree_walk.named_roots(scope.roots))
+    place = tree_place.Place(target, names, token=token, record=record, overwrite=overwrite)
     copy = _Copy(scope, cancel, progress, warn)
     place.fill(copy.run)
     return tree_restore.Restored(files=copy.files, bytes=copy.bytes)

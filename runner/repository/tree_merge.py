@@ -15,18 +15,30 @@ _SQLITE = b"SQLite format 3\0"
 _STALE = (b"-wal", b"-shm", b"-journal")
 
 
-def merge(source: Path, target: Path) -> None:
-    """Move everything in `source` to `target`; nothing is touched unless all of it can go there.
+def check(source: Path, target: Path) -> None:
+    """See that everything in `source` can go to `target`.
 
     Raises:
         EnvironmentProblem: RT310 if a file stands where a directory belongs, or the other way round.
         PermanentError: RT314 if a symbolic link stands where a directory belongs.
+        OSError: If a directory of the target cannot be used.
+    """
+    _through(_Check, source, target)
+
+
+def move(source: Path, target: Path) -> None:
+    """Move everything in `source` to `target`.
+
+    Raises:
         OSError: If something cannot be moved.
     """
-    for step in (_Check, _Move):
-        with tree_descent.open_top(source) as staged, tree_descent.open_top(target) as held:
-            walk = step(staged, held)
-            tree_descent.traverse(staged, tree_descent.names(staged.descriptor), walk.visit, walk.leave)
+    _through(_Move, source, target)
+
+
+def _through(step: type[_Check] | type[_Move], source: Path, target: Path) -> None:
+    with tree_descent.open_top(source) as staged, tree_descent.open_top(target) as held:
+        walk = step(staged, held)
+        tree_descent.traverse(staged, tree_descent.names(staged.descriptor), walk.visit, walk.leave)
 
 
 def _stat(parent: int, name: bytes) -> os.stat_result | None:
@@ -67,7 +79,7 @@ class _Check:
         self._staged.enter(name)
         self._held.enter(name)
         if os.fstat(self._held.descriptor).st_uid != os.geteuid() and not os.access(
-            tree_metadata.place_of_descriptor(self._held.descriptor), os.W_OK | os.X_OK
+            tree_metadata.place_of_descriptor(self._held.descriptor), os.W_OK | os.X_OK, effective_ids=True
         ):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         self._path.append(name)

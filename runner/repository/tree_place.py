@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -10,12 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from runner.base import errors, files
-from runner.repository import tree_descent, tree_merge
+from runner.repository import tree_descent, tree_entry, tree_merge
 
 Built = TypeVar("Built")
-
-# What the tools of file systems put into an empty one.
-_EMPTY = frozenset({b"lost+found"})
 
 
 class Place:
@@ -27,28 +25,28 @@ class Place:
 
     Args:
         target: A directory, existing or not.
+        names: What the tree puts there.
         token: Token of the phase; equal attempts find and replace what an interrupted one left.
         record: A file that remembers, while the run lasts, that the tree is complete and was being moved.
-        overwrite: Whether existing data may be replaced.
+        overwrite: Whether what has one of the names may be replaced.
     """
 
-    def __init__(self, target: Path, *, token: str, record: Path, overwrite: bool) -> None:
+    def __init__(self, target: Path, names: list[bytes], *, token: str, record: Path, overwrite: bool) -> None:
         self._target = target.resolve()
+        self._names = names
         self._record = record
         self._overwrite = overwrite
         self._exists = os.path.lexists(self._target)
         short = os.fsdecode(os.fsencode(self._target.name)[:180])
-        self._staging = (
-            self._target / f".{token}.partial" if self._exists else self._target.parent / f".{short}.{token}.partial"
-        )
+        self._beside = self._target.parent / f".{short}.{token}.partial"
+        self._within = self._target / f".{token}.partial"
+        self._staging = self._within if self._exists else self._beside
 
-    def is_filled(self, names: list[bytes]) -> bool:
-        """Tell whether an earlier attempt already put these names in place."""
-        return (
-            self._record.exists()
-            and not self._staging.exists()
-            and all(os.path.lexists(self._inside(name)) for name in names)
-        )
+    @property
+    def is_filled(self) -> bool:
+        """Whether an earlier attempt already put everything in place."""
+        is_moving = self._beside.exists() or self._within.exists()
+        return self._record.exists() and not is_moving and self._taken() == self._names
 
     def fill(self, build: Callable[[Path], Built]) -> Built:
         """Let `build` make the tree, then put it into place; on failure nothing of it is left.
@@ -57,7 +55,11 @@ class Place:
             EnvironmentProblem: RT310 if there is data already, RT311 or RT312 if it cannot be written.
             PermanentError: RT314 if a symbolic link stands where a directory belongs.
         """
-        self._check()
+        if self._exists and not self._target.is_dir():
+            raise _refused(f"the target {self._target} is not a directory", "name a directory as the target")
+        # What an earlier attempt of this phase began to move may be replaced.
+        self._overwrite = self._overwrite or self._record.exists()
+        self._refuse_to_replace()
         made = self._make_staging()
         try:
             built = build(self._staging)
@@ -68,20 +70,18 @@ class Place:
             raise
         return built
 
-    def _inside(self, name: bytes) -> bytes:
-        return os.path.join(os.fsencode(self._target), name)
+    def _taken(self) -> list[bytes]:
+        top = os.fsencode(self._target)
+        return [name for name in self._names if os.path.lexists(os.path.join(top, name))]
 
-    def _check(self) -> None:
-        if not self._exists:
-            return
-        if not self._target.is_dir():
-            raise _taken(self._target, "is not a directory", "name a directory as the target")
-        # What an earlier attempt of this phase began to move may be replaced.
-        if self._overwrite or self._record.exists():
-            return
-        held = {os.fsencode(name) for name in os.listdir(self._target)} - _EMPTY - {os.fsencode(self._staging.name)}
-        if held:
-            raise _taken(self._target, "holds data already", "choose another target, or allow it with --overwrite")
+    def _refuse_to_replace(self) -> None:
+        taken = self._taken()
+        if taken and not self._overwrite:
+            shown = ", ".join(tree_entry.show((name,)) for name in taken[:3])
+            raise _refused(
+                f"the target {self._target} holds {shown} already",
+                "choose another target, or allow it to be written over with --overwrite",
+            )
 
     def _make_staging(self) -> list[Path]:
         """Make the directory anew; return the parents that had to be made, outermost first."""
@@ -89,7 +89,7 @@ class Place:
         missing = [place for place in (parent, *parent.parents) if not place.exists()][::-1]
         try:
             for place in missing:
-                place.mkdir()
+                place.mkdir(exist_ok=True)
             self._remove_staging()
             self._staging.mkdir(0o777 if not self._exists else 0o700)
         except OSError as error:
@@ -97,39 +97,49 @@ class Place:
         return missing
 
     def _move(self) -> None:
+        self._refuse_to_replace()
         try:
+            if os.path.lexists(self._target):
+                tree_merge.check(self._staging, self._target)
             self._record.touch(mode=0o600)
             files.flush_directory(self._record.parent)
-            if self._exists:
-                tree_merge.merge(self._staging, self._target)
+            if self._exists or not self._rename():
+                tree_merge.move(self._staging, self._target)
                 self._staging.rmdir()
                 _flush(self._target)
-            else:
-                self._staging.rename(self._target)
-                files.flush_directory(self._target.parent)
         except OSError as error:
-            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR) and not self._exists:
-                self._record.unlink(missing_ok=True)
-                raise _taken(self._target, "was made by somebody else meanwhile", "choose another target") from error
             raise files.problem_of(error, self._target) or _unusable(self._target, error) from error
 
+    def _rename(self) -> bool:
+        """Try to make the whole directory the target; not possible if somebody made one meanwhile."""
+        try:
+            self._staging.rename(self._target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            return False
+        files.flush_directory(self._target.parent)
+        return True
+
     def _discard(self, made: list[Path]) -> None:
-        if not os.path.lexists(self._staging):
-            return
-        self._remove_staging()
-        for place in reversed(made):
-            place.rmdir()
+        if os.path.lexists(self._staging):
+            self._remove_staging()
+            with contextlib.suppress(OSError):  # somebody else may use them by now
+                for place in reversed(made):
+                    place.rmdir()
 
     def _remove_staging(self) -> None:
-        parent = os.open(self._staging.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            tree_descent.remove(parent, os.fsencode(self._staging.name))
-        finally:
-            os.close(parent)
+        for staging in (self._beside, self._within):
+            if os.path.lexists(staging):
+                parent = os.open(staging.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    tree_descent.remove(parent, os.fsencode(staging.name))
+                finally:
+                    os.close(parent)
 
 
-def _taken(target: Path, what: str, hint: str) -> errors.EnvironmentProblem:
-    return errors.EnvironmentProblem(f"the target {target} {what}", code="RT310", hint=hint)
+def _refused(message: str, hint: str) -> errors.EnvironmentProblem:
+    return errors.EnvironmentProblem(message, code="RT310", hint=hint)
 
 
 def _unusable(place: Path, error: OSError) -> errors.EnvironmentProblem:

@@ -58,7 +58,7 @@ def restore_tree(
         target: A directory; made if it is missing.
         token: Token of the phase; what an interrupted attempt left under it is removed first.
         record: A file that outlives the attempt and by which a later one knows that all was in place already.
-        overwrite: Whether the target may hold data.
+        overwrite: Whether what has the name of a root may be replaced.
         cancel: Says when to give up.
         progress: Called with the bytes that are written.
         warn: Called with a sentence for each thing that could not be restored.
@@ -68,8 +68,8 @@ def restore_tree(
         PermanentError: RT314 if an entry would be written outside of the target.
     """
     manifest = repo.manifest(export)
-    place = tree_place.Place(target, token=token, record=record, overwrite=overwrite)
-    if place.is_filled(names_of(manifest)):
+    place = tree_place.Place(target, names_of(manifest), token=token, record=record, overwrite=overwrite)
+    if place.is_filled:
         return result_of(manifest)
     builder = place.fill(lambda top: build(repo, manifest, top, cancel=cancel, progress=progress))
     for warning in builder.warnings():

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import ids
 from runner.locations import memory
-from runner.repository import exports, keyslots, repository, tree_capture, tree_restore, tree_walk
+from runner.repository import (
+    exports,
+    keyslots,
+    repository,
+    sequences,
+    tree_capture,
+    tree_compare,
+    tree_entries,
+    tree_entry,
+    tree_restore,
+    tree_walk,
+)
+from runner.repository.tree_entry import Kind
 
 CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
 
 
-def new_repository(location: memory.Memory | None = None) -> repository.Repository:
-    return repository.create(location or memory.Memory(), "passphrase", clock=clocks.SystemClock(), kdf=CHEAP)
+def new_repository(clock: clocks.Clock | None = None) -> repository.Repository:
+    """Make a repository in memory; with a clock far from the machine's own, no file ever looks new."""
+    return repository.create(memory.Memory(), "passphrase", clock=clock or clocks.SystemClock(), kdf=CHEAP)
 
 
 @dataclass
@@ -131,6 +146,27 @@ def _holes(place: bytes, size: int) -> list[tuple[int, int]]:
     return found
 
 
+NOBODY = 65534
+
+
+@contextlib.contextmanager
+def as_ordinary_user() -> Iterator[Path]:
+    """Give up root within the block, and pass on a directory that belongs to the user who is left."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name).resolve()
+        if os.geteuid() != 0:
+            yield directory
+            return
+        os.chown(directory, NOBODY, NOBODY)
+        os.setegid(NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            yield directory
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+
+
 def can_set_xattrs(directory: Path) -> bool:
     probe = directory / "probe"
     probe.touch()
@@ -141,3 +177,35 @@ def can_set_xattrs(directory: Path) -> bool:
     finally:
         probe.unlink()
     return True
+
+
+def verify(bench: Bench, export: ids.ExportId) -> tree_restore.Restored:
+    scratch = bench.scratch / "scratch"
+    scratch.mkdir(exist_ok=True)
+    return tree_compare.verify_tree(bench.repo, export, scratch, cancel=bench.cancel, progress=lambda _: None)
+
+
+def entry(depth: int, name: bytes, kind: Kind, **facts: object) -> tree_entry.Entry:
+    metadata = tree_entry.Metadata(mode=0o755, uid=os.getuid(), gid=os.getgid(), mtime=1)
+    made = tree_entry.Entry(depth=depth, name=name, kind=kind, metadata=metadata)
+    if kind is Kind.FILE:
+        made = replace(made, content=sequences.ChunkSequence(level=0, items=()))
+    return replace(made, **facts)  # type: ignore[arg-type]
+
+
+def forge(repo: repository.Repository, entries: list[tree_entry.Entry]) -> ids.ExportId:
+    """Make an export that the runner would never make."""
+    with repo.writer(token="forged", cancel=cancels.CancelToken()) as sink:
+        writer = tree_entries.EntryWriter(sink, bytes(32))
+        for made in entries:
+            writer.append(made)
+        top = writer.finish()
+        return sink.finish(
+            {
+                "kind": "tree",
+                "source": "forged",
+                "roots": list(top.ids),
+                "body": {"entries": top.to_cbor(), "names": [b"root"]},
+                "facts": {},
+            }
+        )

@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.storage.file import extents
@@ -40,10 +40,12 @@ def test_extents_hold_all_data(writes, size):
 
 
 @settings(max_examples=60, deadline=None)
-@given(WRITES, WRITES, st.integers(0, SIZE), st.integers(0, SIZE))
-def test_differences_lead_from_the_older_image_to_the_newer(old_writes, new_writes, one, two):
+@given(WRITES, WRITES, st.integers(0, 8), st.integers(0, SIZE), st.integers(0, SIZE))
+@example([(0, SIZE, 1)], [], 1, SIZE // 2 + 1, SIZE)
+@example([(0, 200_000, 1)], [(8192, 4096, 2)], 0, SIZE, SIZE)
+def test_differences_lead_from_the_older_image_to_the_newer(old_writes, more, kept, one, two):
     old_size, new_size = sorted((one, two))
-    with image_of(old_writes, old_size) as old, image_of(old_writes + new_writes, new_size) as new:
+    with image_of(old_writes, old_size) as old, image_of(old_writes[:kept] + more, new_size) as new:
         rebuilt = bytearray(content(old).ljust(new_size, b"\0"))
         data = content(new)
         found = extents.differences(old.fileno(), old_size, new.fileno(), new_size)

@@ -190,13 +190,14 @@ def test_damaged_description_is_reported(image):
 
 
 @pytest.mark.parametrize(
-    "form", ["{victim}", "{victim}/", "{shelf}/..", "{shelf}", "{shelf}/../victim", "{shelf}/abcdefghjk/.."]
+    "form", ["{victim}", "{victim}/", "{shelf}/..", "{shelf}", "{shelf}/../victim", "{shelf}/Odd name"]
 )
 def test_handle_of_something_else_deletes_nothing(tmp_path, image, form):
     shelf = Path(snapshot(image).path).parent.parent
-    victim = tmp_path / "victim"
-    victim.mkdir()
-    (victim / "snapshot.json").write_text("{}")
+    victim, odd = tmp_path / "victim", shelf / "Odd name"
+    for place in (victim, odd, shelf, tmp_path):
+        place.mkdir(exist_ok=True)
+        (place / "snapshot.json").write_text("{}")
     before = everything_in(tmp_path)
     handle = ids.SnapshotId("file:" + form.format(victim=victim, shelf=shelf))
     file_driver.FileDriver().delete_snapshot(handle)
@@ -231,8 +232,12 @@ def killed(what, call, volume):
 @pytest.mark.parametrize("call", ["fsync", "mkdir", "rename", "replace"])
 def test_snapshot_killed_half_way_is_not_seen_and_its_rest_is_swept(image, call):
     killed("snapshot", call, image)
-    storage = file_driver.FileDriver()
-    assert storage.list_snapshots(str(image), {}) == []
+    assert file_driver.FileDriver().list_snapshots(str(image), {}) == []
+    assert everything_in(image.parent / ".disk.img.snapshots") == []
+
+
+def test_next_snapshot_sweeps_the_rest_of_a_killed_one(image):
+    killed("snapshot", "rename", image)
     taken = snapshot(image)
     place = Path(taken.path).parent
     assert everything_in(place.parent) == [place.name, f"{place.name}/data", f"{place.name}/snapshot.json"]

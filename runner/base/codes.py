@@ -69,7 +69,7 @@ _TABLE = (
     _kb("KB402", "A template uses an unknown filter"),
     _kb("KB403", "A template uses a construct that is not allowed"),
     _kb("KB404", "A template reads something undefined"),
-    _kb("KB405", "A filter of a template failed"),
+    _kb("KB405", "A filter or comparison of a template failed"),
     # KB5xx: functions, arguments, inputs
     _kb("KB501", "The function is unknown"),
     _kb("KB502", "An argument is unknown"),

@@ -82,5 +82,7 @@ def _started(pid: int) -> int | None:
         text = (_PROC / str(pid) / "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The second field is the program's name in parentheses, which may hold anything; the start time is field 22.
-    return int(text.rpartition(")")[2].split()[19])
+    # The second field is the program's name in parentheses, which may hold anything; state and start time are the
+    # fields 3 and 22. A zombie has ended, only its parent has not looked yet.
+    fields = text.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])

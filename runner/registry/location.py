@@ -48,11 +48,12 @@ class ObjectInfo:
 class Location(Protocol):
     """Stores objects by name.
 
-    Names are relative paths of `[A-Za-z0-9._-]+` parts joined by `/`; anything else is a `ValueError`, on the way in
-    and on the way out. All calls are safe from several threads and processes. A `put` that has returned is durable
-    (it survives a power loss) and complete: no reader ever sees half an object. What was put can be read at once by
-    anybody (read after write); a listing may lag behind by `listing_delay`. Errors are `LocationError` and
-    `LocationUnavailable` only; a full disk is `EnvironmentProblem` RT312, a missing permission RT311.
+    Names are relative paths of `[A-Za-z0-9._-]+` parts, other than `.` and `..`, joined by `/`; anything else is a
+    `ValueError` on the way in and is never listed. A name that others continue with a `/` is no object itself. All
+    calls are safe from several threads and processes. A `put` that has returned is durable (it survives a power loss)
+    and complete: no reader ever sees half an object. What was put can be read at once by anybody (read after write); a
+    listing may lag behind by `listing_delay`. Errors are `LocationError` and `LocationUnavailable` only; a full disk is
+    `EnvironmentProblem` RT312, a missing permission RT311.
     """
 
     @property

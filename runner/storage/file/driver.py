@@ -82,12 +82,12 @@ class FileDriver:
 
     def delete_snapshot(self, snapshot: ids.SnapshotId) -> None:
         """Delete a snapshot; it vanishes at once, and who reads it may read on."""
-        with failures.translated(snapshot), contextlib.suppress(driver.SnapshotMissing, FileNotFoundError):
-            place = layout.place_of(snapshot)
-            temporary = place.with_name(files.temporary_name())
-            place.rename(temporary)
-            files.flush_directory(place.parent)
-            layout.remove(temporary)
+        place = layout.named_by(snapshot)
+        if place is None:
+            return
+        with failures.translated(snapshot):
+            _remove(place)
+            layout.sweep(place.parent, "", self._clock.now())
             _remove_empty(place.parent)
 
     @contextmanager
@@ -116,8 +116,14 @@ class FileDriver:
         return image.created(volume, size_bytes, self._clock.now(), overwrite=overwrite, token=token)
 
     def made_with(self, volume: str, token: str) -> bool:
-        """Tell whether an image carries this token; False where the file system has no extended attributes."""
-        return bool(token) and image.token_of(layout.volume_path(volume)) == token
+        """Tell whether an image carries this token; False where the file system has no extended attributes.
+
+        Whoever asks has lost its own attempt, so what dead processes left beside the image is removed.
+        """
+        path = layout.volume_path(volume)
+        with failures.translated(volume):
+            layout.sweep(path.parent, image.prefix_of(path), self._clock.now())
+        return bool(token) and image.token_of(path) == token
 
 
 def _existing(volume: str) -> Path:
@@ -150,6 +156,16 @@ def _copy(source: Path, target: Path, cancel: cancels.CancelToken) -> tuple[str,
         raise driver.StorageUnavailable(f"{error.filename} vanished while {source} was copied") from error
     facts = (Path(parent, name).lstat() for parent, _, names in os.walk(target) for name in names)
     return method, sum(one.st_size for one in facts if stat.S_ISREG(one.st_mode))
+
+
+def _remove(place: Path) -> None:
+    if not (place / layout.FACTS).is_file():
+        return
+    temporary = place.with_name(files.temporary_name())
+    with contextlib.suppress(FileNotFoundError):  # somebody else was faster
+        place.rename(temporary)
+        files.flush_directory(place.parent)
+        layout.remove(temporary)
 
 
 def _compare(old: driver.Snapshot, new: driver.Snapshot) -> Iterator[driver.Extent]:

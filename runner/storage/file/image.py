@@ -110,7 +110,7 @@ def created(volume: str, size_bytes: int, now: datetime, *, overwrite: bool, tok
         EnvironmentProblem: RT310 if there is something already that may not be replaced.
     """
     target = layout.volume_path(volume)
-    prefix = f".{target.name}."
+    prefix = prefix_of(target)
     with failures.translated(volume):
         _refuse(target, overwrite=overwrite)
         layout.sweep(target.parent, prefix, now)
@@ -142,6 +142,11 @@ def _refuse(target: Path, *, overwrite: bool) -> None:
         raise errors.EnvironmentProblem(
             f"{target} exists and is no image, so it is not replaced", code="RT310", hint="choose another target"
         )
+
+
+def prefix_of(target: Path) -> str:
+    """Return how the temporary names of an image start."""
+    return f".{target.name}."
 
 
 def token_of(path: Path) -> str:

@@ -40,18 +40,26 @@ def id_of(place: Path) -> ids.SnapshotId:
     return ids.SnapshotId(f"{NAME}:{place}")
 
 
-def place_of(snapshot: ids.SnapshotId) -> Path:
-    """Return the directory of a snapshot.
-
-    Raises:
-        SnapshotMissing: If there is none; also if the path is not one that this driver makes, whatever is there.
-    """
+def named_by(snapshot: ids.SnapshotId) -> Path | None:
+    """Return the directory that a handle means; None if this driver makes no such handles, whatever is there."""
     kind, _, text = snapshot.partition(":")
     place = Path(text)
     shelf = place.parent.name
     ours = kind == NAME and place.is_absolute() and shelf.startswith(".") and shelf.endswith(_SUFFIX)
-    if not ours or not ids.is_id(place.name) or not (place / FACTS).is_file():
-        raise driver.SnapshotMissing(f"there is no snapshot {snapshot}")
+    return place if ours and ids.is_id(place.name) else None
+
+
+def place_of(snapshot: ids.SnapshotId) -> Path:
+    """Return the directory of a snapshot.
+
+    Raises:
+        SnapshotMissing: If there is none.
+    """
+    place = named_by(snapshot)
+    if place is None or not (place / FACTS).is_file():
+        raise driver.SnapshotMissing(
+            f"there is no snapshot {snapshot}", hint="take a new one, or check where the handle comes from"
+        )
     return place
 
 

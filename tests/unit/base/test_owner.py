@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,6 +30,15 @@ def test_process_that_has_ended_is_gone():
     ended = owner.parse(shown.strip())
     assert ended.boot == owner.current().boot
     assert owner.is_gone(ended)
+
+
+def test_process_that_nobody_has_waited_for_is_gone():
+    program = "from runner.base import owner; print(owner.current(), flush=True)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        ended = owner.parse(child.stdout.readline().strip())
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert owner.is_gone(ended)
 
 
 def test_process_that_reuses_the_number_is_another():

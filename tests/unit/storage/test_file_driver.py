@@ -216,6 +216,8 @@ os.{call} = lambda *arguments, **more: os.kill(os.getpid(), signal.SIGKILL)
 volume = sys.argv[1]
 if "{what}" == "snapshot":
     driver.FileDriver().create_snapshot(volume, {{"token": "t"}}, cancel.CancelToken())
+elif "{what}" == "deletion":
+    driver.FileDriver().delete_snapshot(volume)
 else:
     with driver.FileDriver().create_volume(volume, 1000, overwrite=False) as writer:
         writer.write(0, b"data")
@@ -252,6 +254,23 @@ def test_volume_killed_half_way_is_not_seen_and_its_rest_is_swept(tmp_path, call
     with file_driver.FileDriver().create_volume(str(volume), 10, overwrite=False) as writer:
         writer.commit()
     assert everything_in(tmp_path) == ["restored.img"]
+
+
+def test_looking_for_a_volume_sweeps_the_rest_of_a_killed_one(tmp_path):
+    volume = tmp_path / "restored.img"
+    killed("volume", "link", volume)
+    assert not file_driver.FileDriver().made_with(str(volume), "token")
+    assert everything_in(tmp_path) == []
+
+
+def test_deletion_killed_half_way_is_finished_by_the_next_one(image):
+    taken = snapshot(image)
+    killed("deletion", "rmdir", taken.id)
+    assert len(everything_in(image.parent)) > 1
+    with pytest.raises(contract.SnapshotMissing):
+        file_driver.FileDriver().get_snapshot(taken.id)
+    file_driver.FileDriver().delete_snapshot(taken.id)
+    assert everything_in(image.parent) == ["disk.img"]
 
 
 def test_rest_of_a_living_process_is_left(image):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePath
 from typing import Annotated, ClassVar, Self
 
@@ -75,6 +76,16 @@ class CommandArguments(Arguments):
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)}
         own = {"RUNNER_WORK": str(ctx.work), "RUNNER_RUN_ID": ctx.run_id, "RUNNER_PHASE": ctx.phase}
         return {**inherited, **own, **{name: ctx.reveal(value) for name, value in self.env.items()}}
+
+
+def log_lines(ctx: context.PhaseContext, stream: str, tail: deque[str]) -> Callable[[str], None]:
+    """Return a function that writes a command's lines to the log, and keeps the last ones in `tail`."""
+
+    def log(line: str) -> None:
+        tail.append(line)
+        ctx.log.info("command.output", stream=stream, line=line)
+
+    return log
 
 
 def failed(subject: str, ended: commands.Exit, last_lines: Iterable[str]) -> errors.PermanentError:

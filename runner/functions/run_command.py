@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
 
 from runner.functions import command_arguments
 from runner.processes import commands, exchange, output_protocol
@@ -48,8 +47,8 @@ def run_command(ctx: context.PhaseContext, args: RunCommandArgs) -> DynamicOutpu
     output_file.unlink(missing_ok=True)
     errors_tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
-    stdout = output_protocol.OutputReader(_logging(ctx, "stdout", tail), args.output_limit)
-    stderr = output_protocol.Lines(_logging(ctx, "stderr", errors_tail))
+    stdout = output_protocol.OutputReader(command_arguments.log_lines(ctx, "stdout", tail), args.output_limit)
+    stderr = output_protocol.Lines(command_arguments.log_lines(ctx, "stderr", errors_tail))
     ended = exchange.run(
         ctx.service(commands.Commands),
         args.argv,
@@ -66,11 +65,3 @@ def run_command(ctx: context.PhaseContext, args: RunCommandArgs) -> DynamicOutpu
     stdout.end()
     outputs = {**stdout.outputs, **output_protocol.read_file(output_file, args.output_limit)}
     return DynamicOutputs.model_validate(outputs)
-
-
-def _logging(ctx: context.PhaseContext, stream: str, tail: collections.deque[str]) -> Callable[[str], None]:
-    def log(line: str) -> None:
-        tail.append(line)
-        ctx.log.info("command.output", stream=stream, line=line)
-
-    return log

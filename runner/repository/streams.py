@@ -14,6 +14,8 @@ from runner.repository.repository import Repository
 
 Progress = Callable[[int], None]
 
+KIND = "stream"
+
 
 class StreamCapture:
     """Stores one stream as it arrives, in memory that does not grow with it.
@@ -56,7 +58,7 @@ class StreamCapture:
         self._sink.stats.bytes_read = self.length
         export = self._sink.finish(
             {
-                "kind": "stream",
+                "kind": KIND,
                 "source": source,
                 "roots": list(top.ids),
                 "body": {"content": top.to_cbor(), "length": self.length, "hash": self._hasher.digest()},
@@ -86,14 +88,13 @@ class StreamSource:
 
     Attributes:
         length: How many bytes were handed out.
-        is_complete: Whether all of them were, and proved to be what was captured.
     """
 
     def __init__(
         self, repo: Repository, export: ids.ExportId, *, cancel: cancels.CancelToken, progress: Progress
     ) -> None:
         self._manifest = repo.manifest(export)
-        if self._manifest.kind != "stream":
+        if self._manifest.kind != KIND:
             raise failures.ExportMissing(
                 f"the export {export} holds a {self._manifest.kind}, not a stream",
                 hint="restore it with the function for its kind",
@@ -101,32 +102,42 @@ class StreamSource:
         self._reader = repo.reader()
         self._cancel = cancel
         self._progress = progress
+        self._hasher = blake3.blake3()
         self.length = 0
-        self.is_complete = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was handed out."""
+        return self.length == self._manifest.body.get("length")
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the content in pieces.
 
         Raises:
-            PermanentError: RT419, after the last piece, if they are not what was captured.
+            PermanentError: As `prove`, after the last piece.
         """
-        body = self._manifest.body
-        content = sequences.from_cbor(body.get("content"), iter(self._manifest.roots))
-        hasher = blake3.blake3()
+        content = sequences.from_cbor(self._manifest.body.get("content"), iter(self._manifest.roots))
         for chunk in self._reader.read(sequences.chunks(self._reader, content)):
             self._cancel.raise_if_cancelled()
-            hasher.update(chunk)
+            self._hasher.update(chunk)
             self.length += len(chunk)
-            yield chunk
             self._progress(self.length)
-        if (self.length, hasher.digest()) != (body.get("length"), body.get("hash")):
+            yield chunk
+        self.prove()
+
+    def prove(self) -> None:
+        """See that what was handed out is all of what was captured.
+
+        Raises:
+            PermanentError: RT419 if it is not.
+        """
+        if not self.is_complete or self._hasher.digest() != self._manifest.body.get("hash"):
             raise errors.PermanentError(
                 f"the export {self._manifest.export} differs from the stream that was captured",
                 code="RT419",
                 hint="run `runner repository check --read-data`, and restore an older restore point",
                 context={"export": self._manifest.export},
             )
-        self.is_complete = True
 
 
 def verify_stream(repo: Repository, export: ids.ExportId, *, cancel: cancels.CancelToken, progress: Progress) -> int:

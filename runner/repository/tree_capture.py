@@ -67,7 +67,8 @@ def _entries_of(repo: Repository, base: ids.ExportId | None) -> Generator[tree_e
         manifest = repo.manifest(base)
     except failures.ExportMissing:
         return
-    yield from tree_entries.read(repo.reader(), manifest)
+    if manifest.kind == tree_entries.KIND:
+        yield from tree_entries.read(repo.reader(), manifest)
 
 
 class _Capture:
@@ -114,7 +115,7 @@ class _Capture:
         self._sink.stats.bytes_read = self._read
         export = self._sink.finish(
             {
-                "kind": "tree",
+                "kind": tree_entries.KIND,
                 "source": source,
                 "roots": list(top.ids),
                 "body": {"entries": top.to_cbor(), "names": list(tree_walk.named_roots(scope.roots))},

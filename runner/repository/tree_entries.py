@@ -11,6 +11,8 @@ import blake3
 from runner.repository import crypto, encoding, exports, failures, nodes, sequences, tree_entry
 from runner.repository.encoding import CborValue
 
+KIND = "tree"
+
 # A node ends after an entry whose keyed hash says so (one in 64), from 4 KiB on, and at 256 KiB. So a changed entry
 # changes its own node and nothing around it.
 _LEAST = 4 * 1024
@@ -87,7 +89,7 @@ def read(source: sequences.Source, manifest: exports.Manifest) -> Iterator[tree_
     Raises:
         PermanentError: RT417 if the export is not one of a tree.
     """
-    if manifest.kind != "tree":
+    if manifest.kind != KIND:
         raise failures.ExportMissing(
             f"the export {manifest.export} holds a {manifest.kind}, not a tree of files",
             hint="restore it with the function for its kind",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from runner.base import cancel, clock, errors, ids, quantities
+from runner.base import cancel, clock, errors, quantities
 from runner.base.jsonvalue import JsonObject
 from runner.model.restore_point import RestorePoint
 from runner.repository import repository as repositories
-from runner.repository import sequences, streams, tree_entries, volumes
+from runner.repository import verifying
 
 
 def to_json(point: RestorePoint) -> JsonObject:
@@ -73,38 +72,14 @@ class Verified:
 
 def verify(repository: repositories.Repository, point: RestorePoint) -> Verified:
     """Read every byte of a restore point and check it; a damaged export does not keep the others from being read."""
-    good, problems = 0, []
+    good, problems, token = 0, [], cancel.CancelToken()
     for export in point.exports:
         try:
-            good += _READERS[export.kind](repository, ids.ExportId(export.export))
+            good += verifying.verify_export(repository, export.export, cancel=token, progress=_unseen)
         except errors.RunnerError as error:
             problems.append(error)
     return Verified(point=point, bytes_read=good, problems=tuple(problems))
 
 
-def _read_volume(repository: repositories.Repository, export: ids.ExportId) -> int:
-    return volumes.verify_volume(repository, export, cancel=cancel.CancelToken(), progress=_unseen)
-
-
-def _read_stream(repository: repositories.Repository, export: ids.ExportId) -> int:
-    return streams.verify_stream(repository, export, cancel=cancel.CancelToken(), progress=_unseen)
-
-
-def _read_tree(repository: repositories.Repository, export: ids.ExportId) -> int:
-    reader = repository.reader(rehash=True)
-    chunks = (
-        chunk
-        for entry in tree_entries.read(reader, repository.manifest(export))
-        if entry.content is not None
-        for chunk in sequences.chunks(reader, entry.content)
-    )
-    return sum(len(data) for data in reader.read(chunks))
-
-
 def _unseen(*_: object) -> None:
     """Take a report of progress that nobody looks at."""
-
-
-_READERS: Mapping[str, Callable[[repositories.Repository, ids.ExportId], int]] = MappingProxyType(
-    {"volume": _read_volume, "stream": _read_stream, "tree": _read_tree}
-)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.base import errors
 from runner.cli import console as consoles
 
 if TYPE_CHECKING:
@@ -33,9 +34,30 @@ def of(
         config=console.settings.config,
         environment=os.environ,
         passphrase_file=passphrase_file,
-        prompt=functools.partial(_prompt, confirm=confirm) if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        prompt=functools.partial(_prompt, confirm=confirm) if _somebody_is_there() else None,
         note=console.note,
     )
+
+
+def new_passphrase(file: Path | None) -> str:
+    """Return the new passphrase of a repository, from a file or from the person at the terminal.
+
+    Raises:
+        EnvironmentProblem: RT413 if there is neither.
+    """
+    from runner.params import passphrases
+
+    if file is not None:
+        return passphrases.read(file)
+    if _somebody_is_there():
+        return _prompt("New passphrase", confirm=True)
+    raise errors.EnvironmentProblem(
+        "no new passphrase was given", code="RT413", hint="give the file that holds it with --new-passphrase-file"
+    )
+
+
+def _somebody_is_there() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _prompt(question: str, *, confirm: bool) -> str:

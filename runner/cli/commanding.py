@@ -9,7 +9,6 @@ from typing import ClassVar
 
 import click
 
-from runner.base import suggest
 from runner.cli import settings as settings_module
 
 
@@ -101,6 +100,8 @@ class Group(click.Group):
         """Find the subcommand, or say which one was probably meant."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
+            from runner.base import suggest
+
             error = click.UsageError(f'there is no command "{name}"', ctx)
             error.hint = suggest.hint(name, self.list_commands(ctx))  # type: ignore[attr-defined]
             raise error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO
@@ -124,6 +123,8 @@ class Console:
             from runner.document import yamlwrite
 
             return yamlwrite.dump(value)
+        import json
+
         return json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
 
 

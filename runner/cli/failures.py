@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
-import platform
-import tempfile
-import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-import runner
-from runner.base import clock, diagnostic, errors, files, ids
+from runner.base import errors
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.cli import console as consoles
 from runner.cli import settings as settings_module
 
 if TYPE_CHECKING:
+    from runner.base import diagnostic
     from runner.engine import events
 
 
@@ -110,41 +106,11 @@ def requested_output(arguments: Sequence[str], default: settings_module.Output) 
     return default
 
 
-def show_defect(console: consoles.Console, state_dir: Path, error: BaseException, arguments: Sequence[str]) -> None:
-    """Report an exception that nobody foresaw: one error on the terminal, the traceback in a file."""
-    try:
-        where = f"the report is in {_write_report(state_dir / 'crashes', error, arguments)}"
-    except OSError:
-        where = f"the report is in {_write_report(Path(tempfile.mkdtemp(prefix='runner-crash-')), error, arguments)}"
-    show(
-        console,
-        errors.RunnerError(
-            f"the runner has a defect ({type(error).__name__})",
-            code="RT901",
-            details=where,
-            hint="please report it with that file; a run that was going on can be resumed",
-        ),
-    )
-
-
-def _write_report(directory: Path, error: BaseException, arguments: Sequence[str]) -> Path:
-    moment = clock.SystemClock().now()
-    files.make_directories(directory)
-    path = directory / f"{moment:%Y%m%dT%H%M%S}-{ids.new_run_id()}.txt"
-    # Values of options may be confidential; their names say enough.
-    shape = " ".join(argument.partition("=")[0] if argument.startswith("-") else "…" for argument in arguments[1:])
-    head = (
-        f"runner {runner.__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"command: runner {' '.join(arguments[:1])} {shape}\n\n"
-    )
-    path.write_text(head + "".join(traceback.format_exception(error)), encoding="utf-8")
-    path.chmod(0o600)
-    return path
-
-
 def _position(span: spans.Span) -> Mapping[str, JsonValue]:
     return {"file": span.file, "line": span.line, "column": span.column, "pointer": span.pointer}
 
 
 def _diagnostics(error: errors.RunnerError) -> Sequence[diagnostic.Diagnostic]:
+    from runner.base import diagnostic
+
     return error.diagnostics if isinstance(error, diagnostic.InvalidDocument) else ()

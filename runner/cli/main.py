@@ -10,8 +10,7 @@ from typing import ClassVar
 import click
 
 import runner
-from runner.base import codes, errors
-from runner.cli import commanding, console, failures
+from runner.cli import commanding, console
 from runner.cli import settings as settings_module
 
 _COMMANDS = "runner.cli.commands."
@@ -70,22 +69,10 @@ def run(arguments: Sequence[str]) -> int:
     terminal = console.Console(settings, sys.stdout, sys.stderr)
     try:
         outcome = program.main(list(arguments), prog_name="runner", obj=terminal, standalone_mode=False)
-        return outcome if isinstance(outcome, int) else codes.Exit.OK
+        return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        terminal.err.line(error.format_message())
-        return codes.Exit.USAGE
-    except click.UsageError as error:
-        settings.output = failures.requested_output(arguments, settings.output)
-        failures.show(terminal, failures.from_click(error))
-        return codes.Exit.USAGE
-    except errors.RunnerError as error:
-        failures.show(terminal, error)
-        return codes.exit_of(error.code)
-    except (KeyboardInterrupt, click.Abort):
-        terminal.note("interrupted")
-        return codes.Exit.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the last resort: a report file instead of a traceback
-        failures.show_defect(terminal, settings.state_dir, error, arguments)
-        return codes.Exit.INTERNAL
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, a person is told in one form
+        from runner.cli import endings
+
+        return endings.tell(terminal, error, arguments)

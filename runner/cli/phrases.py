@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,23 +23,20 @@ SIGNS: Mapping[str, tuple[str, str]] = {
     "interrupted": ("?", "yellow"),
 }
 
-_BYTES = re.compile(r"bytes([A-Z][a-z]*)?")
+# What phases count, in the order in which people want to know it.
+_COUNTS: Mapping[str, Callable[[int], str]] = {
+    "files": lambda number: count(number, "file"),
+    "bytes": quantities.bytes_for_people,
+    "bytesRead": lambda number: f"{quantities.bytes_for_people(number)} read",
+    "bytesNew": lambda number: f"{quantities.bytes_for_people(number)} new" if number else "nothing new",
+    "bytesStored": lambda number: f"{quantities.bytes_for_people(number)} stored" if number else "",
+}
 
 
 def facts(outputs: Mapping[str, Any]) -> str:
     """Say what a phase moved, from the outputs that count files and bytes: `1,204 files, 85.2 MiB read`."""
-    found = []
-    for name, value in outputs.items():
-        match = _BYTES.fullmatch(name)
-        if not isinstance(value, int) or isinstance(value, bool):
-            continue
-        if name == "files":
-            found.append(count(value, "file"))
-        elif match and match[1] == "New" and value == 0:
-            found.append("nothing new")
-        elif match:
-            found.append(" ".join([quantities.bytes_for_people(value), (match[1] or "").lower()]).strip())
-    return ", ".join(found)
+    counted = ((outputs.get(name), say) for name, say in _COUNTS.items())
+    return ", ".join(filter(None, [say(number) for number, say in counted if type(number) is int]))
 
 
 def count(number: int, noun: str) -> str:

@@ -97,11 +97,18 @@ def outcome(console: consoles.Console, run: RunResult, restore: str | None) -> I
     took = durations.for_people(run.duration)
     if not run.restore_points:
         yield f"{console.style(run.action, bold=True)} complete after {took}"
+        yield from (f"  restored to:  {place}" for place in _targets(run))
     for point in map(dict[str, Any], run.restore_points):
         new = f"{quantities.bytes_for_people(point['bytesStored'])} stored" if point["bytesNew"] else "nothing new"
         yield console.style(f"Restore point {point['id'][:8]}", bold=True) + f", complete after {took}, {new}"
         if restore is not None:
             yield f"  restore:  {restore} --from {point['id'][:8]}"
+
+
+def _targets(run: RunResult) -> Iterable[str]:
+    restored = [phase.outputs for phase in run.phases if phase.function.startswith("Restore")]
+    places = (outputs.get("target") or outputs.get("volume") for outputs in restored)
+    return dict.fromkeys(str(place) for place in places if place)
 
 
 def undone(run: RunResult) -> Iterator[str]:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.base import diagnostic
+from runner.base import diagnostic, errors
 from runner.base.jsonvalue import JsonObject
-from runner.document import schema, yamlread
+from runner.document import render, schema, yamlread
 
 _SCHEMA = "configuration.schema.json"
+_CONTENT = re.compile(r"^\s*[^\s#]", re.MULTILINE)
 _PATHS = ("path", "passphraseFile")
 
 
 def read_locations(path: Path) -> Mapping[str, JsonObject]:
     """Return the locations of a configuration file by name, each as the `spec` of a location profile.
 
-    Relative paths start at the directory of the file.
+    Relative paths start at the directory of the file. An empty file is a valid configuration.
 
     Raises:
-        UsageError: RT103 if the file cannot be read.
-        InvalidDocument: If something is wrong in it.
+        UsageError: RT103 if the file cannot be read, RT107 with all findings if something is wrong in it.
     """
     text, found = yamlread.read_file(path)
+    if text is not None and not _CONTENT.search(text):
+        return {}
     root = None
     if text is not None:
         root, found = yamlread.read(text, str(path))
         found = [*found, *(schema.validate(root, _SCHEMA) if root is not None else ())]
     if root is None or diagnostic.has_errors(found):
-        raise diagnostic.InvalidDocument(found)
+        raise errors.UsageError(
+            f"the configuration file {path} is not valid",
+            code="RT107",
+            details=render.text(found),
+            hint="correct it, or name another file with --config",
+        )
     read: Any = root.plain()
     return {name: _absolute(spec, path.absolute().parent) for name, spec in read.get("locations", {}).items()}
 

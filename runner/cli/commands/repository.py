@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
-from runner.base import codes
-from runner.cli import application, commanding, options
+from runner.base import codes, durations, quantities
+from runner.cli import application, commanding, options, phrases, shapes
 from runner.cli import console as consoles
+from runner.cli.commands import repository_key
+from runner.repository import check as checks
+from runner.repository import prune as pruning
+from runner.repository import stats as statistics
 
 
 @click.group("repository", cls=commanding.Group)
@@ -32,3 +38,109 @@ def init(console: consoles.Console, location: str | None, passphrase_file: Path 
         lambda: [f"made the repository {made.id} at {made.location.url}"],
     )
     return codes.Exit.OK
+
+
+@command.command("check")
+@click.option("--read-data", is_flag=True, help="Also read all data and hash it again.")
+@options.location
+@options.passphrase_file
+@click.pass_obj
+def check(console: consoles.Console, read_data: bool, location: str | None, passphrase_file: Path | None) -> int:
+    """Look for damage, and name the restore points that it concerns.
+
+    Without --read-data only what the repository knows about its data is read. Nothing is changed.
+    """
+    app = application.of(console, passphrase_file=passphrase_file)
+    report = checks.check(app.open_repository(app.target(location)), read_data)
+    console.result(shapes.of(report), lambda: _report(console, report))
+    return codes.exit_of("RT415") if report.problems else codes.Exit.OK
+
+
+@command.command("stats")
+@options.location
+@options.passphrase_file
+@click.pass_obj
+def stats(console: consoles.Console, location: str | None, passphrase_file: Path | None) -> int:
+    """Show how much the repository holds, and how much deduplication and compression save."""
+    app = application.of(console, passphrase_file=passphrase_file)
+    found = statistics.collect(app.open_repository(app.target(location)))
+    console.result(shapes.of(found), lambda: _stats(found))
+    return codes.Exit.OK
+
+
+@command.command("prune")
+@click.option(
+    "--unfinished",
+    default="24h",
+    show_default=True,
+    metavar="DURATION",
+    help="Keep exports younger than this although they belong to no restore point: their run may still go on.",
+)
+@click.option("--dry-run", is_flag=True, help="Only say what would be freed.")
+@options.location
+@options.passphrase_file
+@click.pass_obj
+def prune(
+    console: consoles.Console, unfinished: str, dry_run: bool, location: str | None, passphrase_file: Path | None
+) -> int:
+    """Free the space of what no restore point needs.
+
+    Can be interrupted at any moment and run again. No run may use the repository meanwhile.
+    """
+    app = application.of(console, passphrase_file=passphrase_file)
+    repository = app.open_repository(app.target(location))
+    done = pruning.prune(repository, unfinished=_duration(unfinished), dry_run=dry_run)
+    if not dry_run:
+        repository.location.sweep()
+    freed = quantities.bytes_for_people(done.bytes_freed)
+    console.result(
+        {**shapes.of(done), "dryRun": dry_run},
+        lambda: [
+            f"{'would free' if dry_run else 'freed'} {freed}: {phrases.count(done.packs_removed, 'pack')} removed, "
+            f"{done.packs_rewritten} rewritten, {done.packs_kept} kept"
+        ],
+    )
+    return codes.Exit.OK
+
+
+command.add_command(repository_key.command)
+
+
+def _duration(text: str) -> timedelta:
+    try:
+        return durations.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--unfinished") from error
+
+
+def _report(console: consoles.Console, report: checks.Report) -> Iterator[str]:
+    for problem in report.problems:
+        yield console.style(f"✗ {problem.object}", fg="red") + f": {problem.message}"
+        if problem.restore_points:
+            yield f"    needed by {', '.join(point[:8] for point in problem.restore_points)}"
+    read = f", {quantities.bytes_for_people(report.bytes_read)} read" if report.bytes_read else ""
+    checked = (
+        f"{phrases.count(report.objects, 'object')}, {phrases.count(report.restore_points, 'restore point')}{read}"
+    )
+    if report.problems:
+        yield f"{phrases.count(len(report.problems), 'problem')} in {checked}"
+    else:
+        yield f"{checked}: no problems"
+    if report.unused_packs:
+        unused = phrases.count(report.unused_packs, "pack")
+        yield f"{unused} left by interrupted exports; `runner repository prune` frees them"
+
+
+def _stats(found: statistics.Stats) -> Iterator[str]:
+    size = quantities.bytes_for_people
+    yield from consoles.table(
+        ["WHAT", "COUNT", "SIZE"],
+        [
+            ("restore points", f"{found.restore_points:,}", ""),
+            ("exports", f"{found.exports:,}", size(found.bytes_exported)),
+            ("chunks, before compression", f"{found.chunks:,}", size(found.bytes_plain)),
+            ("packs", f"{found.packs:,}", size(found.bytes_packs)),
+            ("everything", f"{found.objects:,}", size(found.bytes_total)),
+        ],
+        right=frozenset({1, 2}),
+    )

@@ -123,13 +123,16 @@ def test_configured_locations_are_read_with_paths_relative_to_the_file(tmp_path)
 def test_mistakes_in_the_configuration_are_found_at_once(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("locatons: {}\nlocations:\n  nas: {type: directory}\n")
-    with pytest.raises(diagnostic.InvalidDocument) as caught:
+    with pytest.raises(errors.UsageError) as caught:
         configuration.read_locations(file)
-    assert [finding.code for finding in caught.value.diagnostics] == ["KB201", "KB202"]
+    assert caught.value.code == "RT107"
+    assert f"{file}:1:1: error[KB201]" in caught.value.details
+    assert f"{file}:3:3: error[KB202]" in caught.value.details
 
 
-def test_an_empty_configuration_has_no_locations(tmp_path):
-    (tmp_path / "config.yaml").write_text("{}\n")
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}\n"])
+def test_an_empty_configuration_has_no_locations(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
     assert configuration.read_locations(tmp_path / "config.yaml") == {}
 
 

@@ -10,7 +10,6 @@ from typing import Protocol
 from runner.base.diagnostic import Diagnostic
 from runner.base.jsonvalue import JsonValue
 from runner.base.span import Span, pointer
-from runner.document import nodes, source
 from runner.model import blueprint as blueprints
 from runner.plan import edges
 from runner.registry import registry as registries
@@ -69,22 +68,14 @@ class Scope:
     blueprint: blueprints.Blueprint
     registry: registries.Registry
     actions: tuple[ActionScope, ...]
-    text: source.SourceFile
 
     def part(self, use: Use, index: int) -> Span:
         """Return the place of one part of a reference, or of all of it if the index is negative."""
         places = use.read.reference.places
         if index < 0:
-            return self.within(use.read.pointer, places[0][0], sum(places[-1]))
+            return self.blueprint.part_span(use.read.pointer, places[0][0], sum(places[-1]))
         start, length = places[min(index, len(places) - 1)]
-        return self.within(use.read.pointer, start, start + length)
-
-    def within(self, where: str, start: int, end: int) -> Span:
-        """Return the place of some characters of a text value."""
-        node = nodes.nearest(self.blueprint.root, where)
-        if not isinstance(node, nodes.ScalarNode) or node.span.pointer != where:
-            return node.span
-        return self.text.part(node, start, end)
+        return self.blueprint.part_span(use.read.pointer, start, start + length)
 
 
 class Rule(Protocol):
@@ -100,7 +91,6 @@ def build(blueprint: blueprints.Blueprint, registry: registries.Registry) -> Sco
         blueprint=blueprint,
         registry=registry,
         actions=tuple(_action(action, blueprint.level) for action in blueprint.actions.values()),
-        text=source.SourceFile(blueprint.file, blueprint.text),
     )
 
 

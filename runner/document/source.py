@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import replace
 from functools import cached_property
@@ -68,6 +69,12 @@ class SourceFile:
                 return node.span
         found = self.span(position - 1, position - 1 + len(fragment))
         return replace(found, pointer=node.span.pointer)
+
+
+@functools.lru_cache(maxsize=8)
+def of(path: str, text: str) -> SourceFile:
+    """Return the source of a text, cut into lines once, however many findings point into it."""
+    return SourceFile(path, text)
 
 
 def _occurrences_before(text: str, fragment: str, start: int) -> int:

@@ -162,4 +162,4 @@ class Blueprint:
         node = nodes.nearest(self.root, pointer)
         if not isinstance(node, nodes.ScalarNode) or node.span.pointer != pointer:
             return node.span
-        return source.SourceFile(self.file, self.text).part(node, start, end)
+        return source.of(self.file, self.text).part(node, start, end)

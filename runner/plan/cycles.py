@@ -23,12 +23,13 @@ def find(
     if not found:
         return []
     early = _early_reads(action, waits, graph.groups(sources))
-    reported = [_early_read(blueprint, action, wait) for wait in early]
+    phases = {phase.name: phase for phase in reversed(action.phases)}
+    reported = [_early_read(blueprint, phases, wait) for wait in early]
     if early:
         refused = {(wait.phase, wait.edge.source) for wait in early}
         kept = {name: [each for each in wanted if (name, each) not in refused] for name, wanted in sources.items()}
         found = graph.cycles(kept)
-    return [*reported, *(_cycle(blueprint, action, cycle, waits) for cycle in found)]
+    return [*reported, *(_cycle(blueprint, cycle, waits) for cycle in found)]
 
 
 def place(blueprint: blueprints.Blueprint, wait: edges.Wait) -> Span:
@@ -68,8 +69,10 @@ def _early_reads(
     ]
 
 
-def _early_read(blueprint: blueprints.Blueprint, action: blueprints.Action, wait: edges.Wait) -> Diagnostic:
-    source = next(phase for phase in action.phases if phase.name == wait.edge.source)
+def _early_read(
+    blueprint: blueprints.Blueprint, phases: Mapping[str, blueprints.Phase], wait: edges.Wait
+) -> Diagnostic:
+    source = phases[wait.edge.source]
     return Diagnostic(
         code="KB311",
         message=f'phase "{wait.phase}" reads {wait.edge.detail} of phase "{source.name}", which runs after it',
@@ -79,12 +82,7 @@ def _early_read(blueprint: blueprints.Blueprint, action: blueprints.Action, wait
     )
 
 
-def _cycle(
-    blueprint: blueprints.Blueprint,
-    action: blueprints.Action,
-    cycle: list[str],
-    waits: Mapping[str, list[edges.Wait]],
-) -> Diagnostic:
+def _cycle(blueprint: blueprints.Blueprint, cycle: list[str], waits: Mapping[str, list[edges.Wait]]) -> Diagnostic:
     steps = [
         next(wait for wait in waits[name] if wait.edge.source == following)
         for name, following in zip(cycle, [*cycle[1:], cycle[0]], strict=True)

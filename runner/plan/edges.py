@@ -82,7 +82,7 @@ def waits(action: blueprints.Action, level: blueprints.Level) -> dict[str, list[
         awaited.update(own)
         for source in own:
             sinks.pop(source, None)
-        if phase.name not in awaited:
+        if phase.needs is None or phase.name not in awaited:
             sinks[phase.name] = None
     return found
 

@@ -95,7 +95,7 @@ def _wrapped(fact: str) -> list[str]:
         fact,
         _WIDTH,
         initial_indent=indent,
-        subsequent_indent=indent + "  ",
+        subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -73,7 +73,12 @@ def _shortest_cycle(graph: networkx.DiGraph[str], group: set[str], rank: Mapping
     start = min(group, key=lambda name: rank[name])
     if within.has_edge(start, start):
         return [start]
-    paths = (
-        networkx.shortest_path(within, after, start) for after in sorted(within.successors(start), key=rank.__getitem__)
-    )
-    return [start, *min(paths, key=len)[:-1]]
+    backwards = within.reverse(copy=False)
+    distance = networkx.single_source_shortest_path_length(backwards, start)
+    following = dict(networkx.bfs_predecessors(backwards, start))
+    cycle = [start]
+    step = min(within.successors(start), key=lambda name: (distance[name], rank[name]))
+    while step != start:
+        cycle.append(step)
+        step = following[step]
+    return cycle

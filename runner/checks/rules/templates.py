@@ -21,6 +21,6 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
                     yield Diagnostic(
                         code=problem.code,
                         message=problem.message,
-                        span=scope.within(pointer, problem.offset, problem.offset + problem.length),
+                        span=scope.blueprint.part_span(pointer, problem.offset, problem.offset + problem.length),
                         hint=problem.hint,
                     )

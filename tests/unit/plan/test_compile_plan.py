@@ -278,6 +278,27 @@ def test_reading_a_phase_that_comes_later_is_not_called_a_cycle() -> None:
     assert (found.code, found.message) == ("KB311", 'phase "a" reads outputs.id of phase "b", which runs after it')
 
 
+def test_every_read_of_a_later_phase_is_reported() -> None:
+    found = findings(
+        """
+        - {name: a, func: RunCommand, args: {command: ["{{ phases.b.outputs.id }}"]}}
+        - {name: b, func: RunCommand, args: {command: ["{{ phases.c.outputs.id }}"]}}
+        - {name: c, func: RunCommand, args: {command: ["{{ phases.d.outputs.id }}"]}}
+        - {name: d, func: SnapshotVolume, args: {volume: v}}
+        """
+    )
+    assert [(each.code, each.span.line) for each in found] == [("KB311", 8), ("KB311", 9), ("KB311", 10)]
+
+
+def test_the_shortest_cycle_of_a_tangle_is_shown() -> None:
+    names = [f"p{index}" for index in range(30)]
+    assert graph.cycles({name: [each for each in names if each != name] for name in names}) == [["p0", "p1"]]
+    assert graph.cycles({"a": ["b", "d"], "b": ["c"], "c": ["a"], "d": ["a"], "x": ["y"], "y": ["y"]}) == [
+        ["a", "d"],
+        ["y"],
+    ]
+
+
 def test_everything_that_prevents_a_plan_is_reported_at_once() -> None:
     found = findings(
         """

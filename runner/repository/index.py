@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from runner.registry import location as locations
 from runner.repository import crypto, failures, records, segments
@@ -12,19 +13,36 @@ from runner.repository import crypto, failures, records, segments
 _CACHED_BLOCKS = 1024
 
 
-class Index:
-    """The index as of the last `refresh`, and what this process has added since; safe from several threads."""
+class Place(NamedTuple):
+    """A record and where it stands."""
 
-    def __init__(self, location: locations.Location, keys: crypto.Keys) -> None:
+    segment: str
+    number: int
+    record: records.Record
+
+
+class Index:
+    """The index as of the last `refresh`, and what this process has added since; safe from several threads.
+
+    Args:
+        location: Where the repository is.
+        keys: Its keys.
+        loaded: Whether to begin with what is adopted only, instead of reading all segments at the first use.
+    """
+
+    def __init__(self, location: locations.Location, keys: crypto.Keys, *, loaded: bool = False) -> None:
         self._location = location
         self._keys = keys
         self._segments: tuple[segments.Segment, ...] = ()
+        self._loaded = loaded
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
 
     @property
     def parts(self) -> tuple[segments.Segment, ...]:
         """The segments, ordered by name."""
+        if not self._loaded:
+            self.refresh()
         return self._segments
 
     def refresh(self) -> None:
@@ -40,6 +58,7 @@ class Index:
                 continue
         own = [segment for segment in self._segments if segment.name not in listed and self._exists(segment.name)]
         with self._lock:
+            self._loaded = True
             self._segments = tuple(sorted([*found, *own], key=lambda segment: segment.name))
 
     def _exists(self, name: str) -> bool:
@@ -67,7 +86,7 @@ class Index:
         prefix = int.from_bytes(chunk[:4], "big")
         shift = 256 - bits
         wanted = int.from_bytes(chunk, "big") >> shift
-        for segment in self._segments:
+        for segment in self.parts:
             for number in segment.candidates(prefix):
                 record = segment.record(self._block(segment, number // segments.BLOCK), number)
                 if int.from_bytes(record.id, "big") >> shift == wanted:
@@ -75,12 +94,17 @@ class Index:
 
     def find(self, chunk: bytes) -> records.Record | None:
         """Return a record of a chunk, or None."""
+        place = self.place(chunk)
+        return None if place is None else place.record
+
+    def place(self, chunk: bytes) -> Place | None:
+        """Return where the record of a chunk stands in the index, or None; always the same one of several."""
         prefix = int.from_bytes(chunk[:4], "big")
-        for segment in self._segments:
+        for segment in self.parts:
             for number in segment.candidates(prefix):
                 record = segment.record(self._block(segment, number // segments.BLOCK), number)
                 if record.id == chunk:
-                    return record
+                    return Place(segment.name, number, record)
         return None
 
     def locate(self, chunk: bytes) -> records.Record:

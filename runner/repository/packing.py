@@ -13,8 +13,8 @@ from runner.base import ids
 from runner.registry import location as locations
 from runner.repository import crypto, packs, records
 
-# One that is being filled, one that is being stored, and one so that neither waits for the other.
-_BUFFERS = 3
+# Two that are being stored, one that is being filled, and one so that nobody waits.
+_BUFFERS = 4
 _UPLOADS = 2
 
 

@@ -11,7 +11,7 @@ from runner.registry import location as locations
 from runner.repository import crypto, encoding, failures, records
 
 PREFIX = "data/"
-CAPACITY = 32 * 1024 * 1024
+CAPACITY = 16 * 1024 * 1024
 # The ordinal has 16 bits in a record.
 MOST_CHUNKS = 32_768
 

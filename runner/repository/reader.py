@@ -68,7 +68,7 @@ class Reader:
 
     def open_record(self, record: records.Record) -> bytes:
         """Return the content of a chunk at a known place."""
-        return dict(self._fetch([record]))[0]
+        return dict(self.fetch_records([record]))[0]
 
     def read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the contents of chunks, in order; a bounded number of them is read ahead in several threads.
@@ -128,7 +128,7 @@ class Reader:
         return size
 
     def _ordered(self, wanted: Sequence[records.Record]) -> list[bytes]:
-        found = dict(self._fetch(wanted))
+        found = dict(self.fetch_records(wanted))
         return [found[number] for number in range(len(wanted))]
 
     def fetch(self, chunks: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -139,9 +139,13 @@ class Reader:
         Raises:
             RepositoryDamaged: If one is missing or not what was written.
         """
-        return self._fetch([self._index.locate(chunk) for chunk in chunks])
+        return self.fetch_records([self._index.locate(chunk) for chunk in chunks])
 
-    def _fetch(self, wanted: Sequence[records.Record]) -> Iterator[tuple[int, bytes]]:
+    def fetch_records(
+        self, wanted: Sequence[records.Record], *, decompress: bool = True
+    ) -> Iterator[tuple[int, bytes]]:
+        """Do what `fetch` does, for chunks whose places are known; without decompression for packing them anew."""
+        unpack = self.open if decompress else self._unseal_copy
         moved: list[tuple[records.Record, int]] = []
         for run in _runs(sorted(((record, number) for number, record in enumerate(wanted)), key=_place)):
             try:
@@ -151,7 +155,7 @@ class Reader:
                 continue
             start = run[0][0].offset
             for record, number in run:
-                yield number, self.open(record, data[record.offset - start :][: record.stored])
+                yield number, unpack(record, data[record.offset - start :][: record.stored])
         if moved:
             # Pruning packs chunks anew and removes the old pack; the new place is in the index before that.
             self._index.refresh()
@@ -161,7 +165,7 @@ class Reader:
                 data = self._fetch_run([(record, number)])
             except locations.ObjectMissing as problem:
                 raise failures.damaged(records.pack_name(record.pack), "it is missing") from problem
-            yield number, self.open(record, data)
+            yield number, unpack(record, data)
 
     def _fetch_run(self, run: Sequence[tuple[records.Record, int]]) -> memoryview:
         first = run[0][0]
@@ -184,12 +188,19 @@ class Reader:
         Raises:
             RepositoryDamaged: If it is not what was written.
         """
-        content = self._scratch("content", record.stored - crypto.TAG_SIZE)
-        self._box(record.pack).open_into(record.ordinal, sealed, record.bound(), content)
+        content = self._unseal(record, sealed)
         plain = bytes(content) if record.codec == records.Codec.RAW else self._decompress(record, content)
         if len(plain) != record.plain or (self._rehash and not self._is_intact(record, plain)):
             raise failures.damaged(records.pack_name(record.pack), "a chunk is not what its id says")
         return plain
+
+    def _unseal(self, record: records.Record, sealed: memoryview) -> memoryview:
+        content = self._scratch("content", record.stored - crypto.TAG_SIZE)
+        self._box(record.pack).open_into(record.ordinal, sealed, record.bound(), content)
+        return content
+
+    def _unseal_copy(self, record: records.Record, sealed: memoryview) -> bytes:
+        return bytes(self._unseal(record, sealed))
 
     def _decompress(self, record: records.Record, content: memoryview) -> bytes:
         try:

@@ -54,11 +54,15 @@ def pack_name(salt: bytes) -> str:
     return f"data/{name[:2]}/{name}"
 
 
+def salt_of(name: str) -> bytes | None:
+    """Return the pack that an object is, or None if it has not the name of one."""
+    try:
+        salt = bytes.fromhex(name.rpartition("/")[2])
+    except ValueError:
+        return None
+    return salt if pack_name(salt) == name and len(salt) == crypto.SALT_SIZE else None
+
+
 def bound_of(chunk: bytes, kind: int, codec: int, plain: int) -> bytes:
     """Return what is authenticated with a content that has no record yet."""
     return BOUND.pack(chunk, kind, codec, plain)
-
-
-def kind_of(entry: bytes) -> crypto.Kind:
-    """Return the kind that an entry states."""
-    return crypto.Kind(entry[ENTRY.size - 1])

@@ -21,6 +21,7 @@ from runner.repository import (
     locks,
     points,
     reader,
+    records,
     writer,
 )
 from runner.repository import index as indexes
@@ -102,14 +103,14 @@ class Repository:
         random: ids.RandomBytes,
         clock: clocks.Clock,
         workers: int | None = None,
+        index: indexes.Index | None = None,
     ) -> None:
         self.location = location
         self.keys = keys
         self.random = random
         self.clock = clock
         self.workers = workers or reader.default_workers()
-        self.index = indexes.Index(location, keys)
-        self.index.refresh()
+        self.index = index or indexes.Index(location, keys)
 
     @property
     def id(self) -> str:
@@ -128,11 +129,9 @@ class Repository:
         Raises:
             ExportMissing: If there is none of that id, or it was deleted.
         """
+        self.index.refresh()
         bits = exports.id_bits(export)
         found = self._manifest(bits, exports.EXPORT_ID_BITS) if bits else None
-        if found is None and bits:
-            self.index.refresh()
-            found = self._manifest(bits, exports.EXPORT_ID_BITS)
         if found is None:
             raise failures.ExportMissing(
                 f"there is no export {export} in the repository at {self.location.url}",
@@ -142,14 +141,29 @@ class Repository:
         return found
 
     def _manifest(self, chunk: bytes, bits: int) -> exports.Manifest | None:
-        hidden: frozenset[tuple[bytes, int]] | None = None
         found = sorted(record for record in self.index.find_all(chunk, bits) if record.kind == crypto.Kind.MANIFEST)
         for record in found:
-            if hidden is None:
-                hidden = deletions.read(self.location, self.keys, exports.export_id(record.id))
-            if (record.pack, record.ordinal) not in hidden:
+            if not self.is_deleted(record):
                 return exports.decode(record.id, self.reader().open_record(record))
         return None
+
+    def manifests(self) -> Iterator[exports.Manifest]:
+        """Yield all exports, in no order, without those that were deleted.
+
+        Raises:
+            RepositoryDamaged: If the index, or a manifest, is not what was written.
+        """
+        self.index.refresh()
+        chunks = self.reader()
+        for segment in self.index.parts:
+            for record in segment:
+                if record.kind == crypto.Kind.MANIFEST and not self.is_deleted(record):
+                    yield exports.decode(record.id, chunks.open_record(record))
+
+    def is_deleted(self, manifest: records.Record) -> bool:
+        """Tell whether an export was deleted by itself."""
+        hidden = deletions.read(self.location, self.keys, exports.export_id(manifest.id))
+        return (manifest.pack, manifest.ordinal) in hidden
 
     def writer(
         self,
@@ -191,6 +205,15 @@ class Repository:
     def derive_seed(self, purpose: str, bits: int = 64) -> int:
         """Return a number that belongs to this repository and purpose and that nobody can guess without a key."""
         return int.from_bytes(self.keys.derive(f"seed {purpose}")[: bits // 8], "big")
+
+    def open_object(self, name: str) -> bytes:
+        """Return the content of a small sealed object (a restore point, a lock).
+
+        Raises:
+            ObjectMissing: If there is none.
+            RepositoryDamaged: If it is not what was written.
+        """
+        return self.keys.open_object(name, self.location.get(name))
 
     def delete_export(self, export: ids.ExportId) -> None:
         """Make an export disappear; succeeds if it does not exist. Its space is freed by the next pruning.
@@ -286,4 +309,4 @@ class Repository:
         self.location.delete(points.name_of(point))
 
     def _read_point(self, name: str) -> RestorePoint:
-        return points.decode(name, self.keys.open_object(name, self.location.get(name)))
+        return points.decode(name, self.open_object(name))

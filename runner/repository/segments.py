@@ -84,6 +84,18 @@ class Segment:
         self._location.read_into(self._object, offset, memoryview(sealed))
         return self._box.open(block, sealed, _BLOCK)
 
+    def verify(self) -> None:
+        """Read all blocks.
+
+        Raises:
+            RepositoryDamaged: If they are not what was written, or not in order.
+        """
+        previous = b""
+        for number, record in enumerate(self):
+            if record.id < previous or int.from_bytes(record.id[:_PREFIX_SIZE], "big") != self._prefixes[number]:
+                raise failures.damaged(self._object, "its records are not in order")
+            previous = record.id
+
     def record(self, block: bytes, number: int) -> records.Record:
         """Decode the record of a number from the block that it lies in."""
         return self._decode(_RECORD.unpack_from(block, number % BLOCK * _RECORD.size))

@@ -1,0 +1,242 @@
+"""Check a repository: find every damaged or missing object, and say which restore points are concerned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent import futures
+from dataclasses import dataclass
+
+from runner.base import cancel as cancels
+from runner.base import errors
+from runner.model.restore_point import RestorePoint
+from runner.registry import location as locations
+from runner.repository import config, deletions, failures, keyslots, locks, marks, packs, points, reader, records
+from runner.repository import index as indexes
+from runner.repository import repository as repositories
+from runner.repository import segments as index_segments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A damaged or missing object.
+
+    Attributes:
+        object: Its name in the location.
+        message: What is wrong with it.
+        restore_points: The ids of those that cannot be restored completely because of it, oldest first.
+    """
+
+    object: str
+    message: str
+    restore_points: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a check found.
+
+    Attributes:
+        problems: Ordered by object; empty when all is well.
+        unused_packs: Packs that no index names: left by interrupted exports, removed by pruning, no problem.
+        bytes_read: Content that was read and hashed again.
+    """
+
+    problems: tuple[Problem, ...]
+    objects: int
+    restore_points: int
+    chunks: int
+    unused_packs: int
+    bytes_read: int
+
+
+def check(
+    repo: repositories.Repository,
+    read_data: bool,
+    *,
+    cancel: cancels.CancelToken | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Report:
+    """Check all objects of a repository; nothing is changed.
+
+    It holds a shared lock, so that no pruning takes away what is being looked at.
+
+    Args:
+        repo: The repository.
+        read_data: Whether to read all chunks and hash them again; otherwise only metadata is read.
+        cancel: Says when to give up.
+        progress: Called with the number of packs done and of all.
+
+    Raises:
+        RepositoryLocked: While the repository is being pruned.
+    """
+    with repo.lock(exclusive=False):
+        return _Check(repo, cancel or cancels.CancelToken(), progress or (lambda *_: None)).run(read_data)
+
+
+class _Check:
+    def __init__(
+        self,
+        repo: repositories.Repository,
+        cancel: cancels.CancelToken,
+        progress: Callable[[int, int | None], None],
+    ) -> None:
+        self._repo = repo
+        self._cancel = cancel
+        self._progress = progress
+        self._problems: dict[str, str] = {}
+        self._indexed: Counter[bytes] = Counter()
+        # An index of its own, which does without the segments that are damaged.
+        self._index = indexes.Index(repo.location, repo.keys, loaded=True)
+        self._view = repositories.Repository(
+            repo.location, repo.keys, random=repo.random, clock=repo.clock, index=self._index
+        )
+
+    def run(self, read_data: bool) -> Report:
+        self._check_heads()
+        self._check_segments()
+        unused, read = self._check_packs(read_data)
+        found = self._check_points()
+        self._check_mutable()
+        concerned = self._concerned(found)
+        problems = [
+            Problem(
+                object=name,
+                message=message,
+                restore_points=tuple(point.id for point in found if name in concerned[point.id]) or _own_point(name),
+            )
+            for name, message in sorted(self._problems.items())
+        ]
+        return Report(
+            problems=tuple(problems),
+            objects=sum(1 for _ in self._repo.location.list("")),
+            restore_points=len(found),
+            chunks=self._indexed.total(),
+            unused_packs=unused,
+            bytes_read=read,
+        )
+
+    def _note(self, name: str, problem: errors.RunnerError) -> None:
+        self._problems.setdefault(name, problem.message)
+
+    def _check_heads(self) -> None:
+        try:
+            _, authenticated = config.read(self._repo.location)
+            config.verify(authenticated, self._repo.keys)
+        except errors.PermanentError as problem:
+            self._note(config.NAME, problem)
+        for slot in keyslots.names(self._repo.location):
+            try:
+                keyslots.read(self._repo.location, slot)
+            except errors.PermanentError as problem:
+                self._note(keyslots.PREFIX + slot, problem)
+
+    def _check_segments(self) -> None:
+        for info in self._repo.location.list(index_segments.PREFIX):
+            self._cancel.raise_if_cancelled()
+            name = info.name.removeprefix(index_segments.PREFIX)
+            try:
+                segment = index_segments.Segment(self._repo.location, self._repo.keys, name, info.size)
+                segment.verify()
+                self._indexed.update(record.pack for record in segment)
+            except locations.ObjectMissing:
+                continue
+            except failures.RepositoryDamaged as problem:
+                self._note(info.name, problem)
+            else:
+                self._index.adopt(name)
+
+    def _check_packs(self, read_data: bool) -> tuple[int, int]:
+        missing = set(self._indexed)
+        unused = read = done = 0
+        chunks = reader.Reader(self._repo.location, self._repo.keys, self._index, rehash=True)
+        listed = list(self._repo.location.list(packs.PREFIX))
+        with futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="check") as pool:
+            tasks = []
+            for info in listed:
+                salt = records.salt_of(info.name)
+                if salt is None or salt not in self._indexed:
+                    unused += 1
+                    continue
+                missing.discard(salt)
+                tasks.append(pool.submit(self._check_pack, chunks, salt, info.size, read_data))
+            for task in futures.as_completed(tasks):
+                read += task.result()
+                done += 1
+                self._progress(done, len(tasks))
+        for salt in missing:
+            self._problems[records.pack_name(salt)] = f"{records.pack_name(salt)} is missing"
+        return unused, read
+
+    def _check_pack(self, chunks: reader.Reader, salt: bytes, size: int, read_data: bool) -> int:
+        self._cancel.raise_if_cancelled()
+        name = records.pack_name(salt)
+        try:
+            directory = packs.read_directory(self._repo.location, self._repo.keys, salt, size)
+            known = sum(record in self._index.find_all(record.id) for record in directory)
+            if known != self._indexed[salt]:
+                raise failures.damaged(name, "its directory and the index do not agree")
+            if not read_data:
+                return 0
+            return sum(len(content) for _, content in chunks.fetch_records(directory))
+        except locations.ObjectMissing:
+            self._problems[name] = f"{name} is missing"
+        except failures.RepositoryDamaged as problem:
+            self._note(name, problem)
+        return 0
+
+    def _check_points(self) -> list[RestorePoint]:
+        found = []
+        for info in self._repo.location.list(points.PREFIX):
+            try:
+                found.append(points.decode(info.name, self._repo.open_object(info.name)))
+            except locations.ObjectMissing:
+                continue
+            except failures.RepositoryDamaged as problem:
+                self._note(info.name, problem)
+        return sorted(found, key=lambda point: (point.created, point.id))
+
+    def _check_mutable(self) -> None:
+        for prefix in (locks.PREFIX, deletions.PREFIX):
+            for info in self._repo.location.list(prefix):
+                try:
+                    self._repo.open_object(info.name)
+                except locations.ObjectMissing:
+                    continue
+                except failures.RepositoryDamaged as problem:
+                    self._note(info.name, problem)
+
+    def _concerned(self, found: list[RestorePoint]) -> dict[str, set[str]]:
+        """Return which damaged objects each restore point needs, by its id."""
+        everything = marks.Marks(self._index)
+        for point in found:
+            self._walk(point, everything)
+        if not self._problems:
+            return {point.id: set() for point in found}
+        # Only now each by itself, because they share most of what they reach.
+        return {point.id: self._walk(point, marks.Marks(self._index)) for point in found}
+
+    def _walk(self, point: RestorePoint, reached: marks.Marks) -> set[str]:
+        needed: set[str] = set()
+
+        def note(problem: errors.RunnerError) -> None:
+            name = problem.context.get("object", points.name_of(point.id))
+            self._note(name, problem)
+            needed.add(name)
+
+        chunks = self._view.reader()
+        for reference in point.exports:
+            try:
+                manifest = self._view.manifest(reference.export)
+            except errors.PermanentError as problem:
+                note(problem)
+                continue
+            for record in reached.walk(manifest, chunks, self._cancel, note):
+                name = records.pack_name(record.pack)
+                if name in self._problems:
+                    needed.add(name)
+        return needed
+
+
+def _own_point(name: str) -> tuple[str, ...]:
+    return (name.removeprefix(points.PREFIX),) if name.startswith(points.PREFIX) else ()

@@ -28,6 +28,7 @@ def become(request: dict[str, Any], streams: list[int], go: int, failure: int, p
             signal.signal(number, signal.SIG_DFL)
         for target, stream in enumerate(streams):
             os.dup2(stream, target)
+        # Among what is closed are the other ends of the pipes; else the end of the reaper would go unnoticed below.
         low, high = sorted((go, failure))
         for first, beyond in ((3, low), (low + 1, high), (high + 1, os.sysconf("SC_OPEN_MAX"))):
             os.closerange(first, beyond)

@@ -109,9 +109,7 @@ class Reaper:
         space = socket.CMSG_SPACE(64 * 4)
         while True:
             try:
-                data, ancillary, _, _ = self._lifeline.recvmsg(
-                    65536, space, socket.MSG_DONTWAIT | socket.MSG_CMSG_CLOEXEC
-                )
+                data, ancillary, _, _ = self._lifeline.recvmsg(65536, space, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break
             except OSError:
@@ -319,7 +317,6 @@ def main() -> None:
         _guard(inner)
         return
     procfs.prctl(procfs.SET_CHILD_SUBREAPER, 1)
-    os.set_inheritable(lifeline, False)
     reaper = Reaper(socket.socket(fileno=lifeline), kept, grace)
     procfs.prctl(procfs.SET_PDEATHSIG, signal.SIGTERM)
     kept.started(f"reaper-{os.getpid()}", os.getpid(), "reaper")

@@ -142,10 +142,10 @@ class CancellingLogger(phase_context.MemoryLogger):
 
     def __init__(self, ctx: phase_context.FakePhaseContext, reason: cancels.Reason) -> None:
         super().__init__(ctx.redactor)
-        self._cancel = lambda: ctx.cancel.cancel(reason)
+        self._ctx, self._reason = ctx, reason
 
     def info(self, event: str, **fields: object) -> None:
-        self._cancel()
+        self._ctx.cancel.cancel(self._reason)
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,12 @@ def test_settling_finds_what_is_left_when_all_three_are_killed(run: Run) -> None
     process = run.start_runner(FAMILY)
     assert eventually(lambda: len(run.living()) == FAMILY_SIZE)
     reapers = run.reapers()
+    os.kill(reapers["reaper"], signal.SIGSTOP)  # or it would end the commands when it sees the guard die
     for pid in (reapers["guard"], reapers["reaper"], process.pid):
         os.kill(pid, signal.SIGKILL)
     process.communicate(timeout=10)
+    (command,) = [record["pid"] for name, record in recovery.read_records(run.directory) if "-" not in name]
+    assert eventually(lambda: procfs.start_time(command) is None)  # dies by itself; its children cannot
     assert run.living()
     recovery.settle(run.directory, run.token, CLOCK)
     assert run.living() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -49,6 +50,27 @@ def test_both_outputs_are_taken_to_their_ends(run: Run) -> None:
     for output in (out, err):
         assert len(output) == 300_005
         assert output.endswith(b"last\n")
+
+
+def test_what_is_in_the_pipe_when_the_command_ends_is_not_lost(run: Run) -> None:
+    out = bytearray()
+
+    def take(data: bytes) -> None:
+        out.extend(data)
+        assert eventually(lambda: run.living() == [])
+
+    # A pipe that holds more than is read at once.
+    fill = "import fcntl, os; fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20); os.write(1, bytes(300_000))"
+    with run.open() as opened:
+        exchange.run(
+            opened,
+            [sys.executable, "-c", fill],
+            env=run.env,
+            cancel=cancels.CancelToken(),
+            on_stdout=take,
+            on_stderr=ignore,
+        )
+    assert len(out) == 300_000
 
 
 def test_input_that_nobody_reads_is_no_error(run: Run) -> None:

@@ -175,6 +175,15 @@ def test_nothing_in_the_background_outlives_its_command(run: Run, daemon: str) -
         assert run.living() == []
 
 
+def test_a_daemon_is_told_from_those_of_other_commands(run: Run) -> None:
+    with run.open() as opened:
+        other = opened.start(["sh", "-c", "(setsid sleep 60 &); exec sleep 60"], env=run.env)
+        assert eventually(lambda: len(run.living()) == 2)
+        opened.start(["sh", "-c", "(setsid sleep 60 &); exec sleep 0.05"], env=run.env).wait(NEVER)
+        assert len(run.living()) == 2
+        other.terminate()
+
+
 def test_a_daemon_lives_as_long_as_its_command(run: Run) -> None:
     with run.open() as opened:
         command = opened.start(["sh", "-c", "(setsid sleep 61 &); exec sleep 60"], env=run.env)

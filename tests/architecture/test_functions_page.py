@@ -43,14 +43,18 @@ def _argument(field: fields.Field) -> str:
         else ""
     )
     example = f" Example: `{field.example}`." if field.example else ""
-    return f"| `{field.name}` | {field.type} | {facts} | {field.description}{example} |".replace("  |", " |")
+    return _row(f"`{field.name}`", field.type, facts, field.description + example)
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells).replace("  |", " |") + " |"
 
 
 def _outputs(spec: FunctionSpec) -> Iterator[str]:
     shown = fields.of(spec.outputs, mode="serialization")
     if shown:
         yield from ("", "| output | type | |", "|---|---|---|")
-        yield from (f"| `{field.name}` | {field.type} | {field.description} |" for field in shown)
+        yield from (_row(f"`{field.name}`", field.type, field.description) for field in shown)
     if spec.dynamic_outputs:
         yield from ("", "Further outputs are those that the phase declares under `outputs`.")
 

@@ -91,6 +91,9 @@ class Bed:
     def json(self, *arguments: str) -> Any:
         return json.loads(self.call(*arguments, "-o", "json"))
 
+    def json_lines(self, *arguments: str) -> list[Any]:
+        return [json.loads(line) for line in self.call(*arguments, "-o", "json").splitlines()]
+
     def report(self, what: str) -> str:
         output = (self.state.parent / "output.txt").read_text() if (self.state.parent / "output.txt").exists() else ""
         return f"{what}\nkills so far: {', '.join(self.kills)}\n{output[-4000:]}"

@@ -172,6 +172,8 @@ class Commands:
         Raises:
             EnvironmentProblem: RT205 if the program is missing or cannot be executed, RT204 if `cwd` is missing.
             PermanentError: RT206 if it cannot be started for another reason.
+            TransientError: RT206 if the machine has no room for another process now.
+            OutcomeUnknown: If the reaper ended meanwhile.
         """
         command = Command(ids.base32(ids.random_bytes(5), 8), argv[0], self._terminate)
         marks = {procfs.TOKEN_VARIABLE: self._token, procfs.COMMAND_VARIABLE: command.id}
@@ -361,6 +363,10 @@ def _cannot_start(program: str, stage: str, number: int) -> errors.RunnerError:
             code="RT205",
             details=reason,
             hint="see that it is a program for this machine, and that its mode allows it (chmod +x)",
+        )
+    if number in (errno.EAGAIN, errno.ENOMEM):
+        return errors.TransientError(
+            f"{program} cannot be started now: {reason}", code="RT206", hint="let fewer things run at once"
         )
     return errors.PermanentError(
         f"{program} cannot be started: {reason}", code="RT206", hint="make the command line and environment smaller"

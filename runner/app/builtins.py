@@ -14,7 +14,7 @@ def registry_of_builtins() -> registry.Registry:
     """Return a fresh registry of everything built in."""
     return registry.Registry(
         functions.builtin(),
-        drivers={"file": file_driver.FileDriver, "memory": memory_driver.MemoryDriver},
+        drivers={"file": file_driver.FileDriver, "memory": memory_driver.shared},
         locations={"directory": _directory, "memory": _memory},
     )
 

@@ -16,6 +16,12 @@ class DeleteSnapshotArgs(args.Arguments):
 
 @function("DeleteSnapshot", effects=Effects.DELETES, idempotent=True)
 def delete_snapshot(ctx: context.PhaseContext, args: DeleteSnapshotArgs) -> None:
-    """Delete a snapshot; one that does not exist any more is fine."""
+    """Delete a snapshot; one that does not exist any more is fine, and so is an empty handle.
+
+    To keep the latest snapshot as the base of the next export, delete the one that it replaces: the output
+    `baseSnapshot` of `ExportSnapshot`, which is empty on the first run.
+    """
+    if not args.snapshot:
+        return
     snapshot = ids.SnapshotId(args.snapshot)
     ctx.driver(driver.driver_of(snapshot)).delete_snapshot(snapshot)

@@ -33,6 +33,10 @@ class ExportSnapshotOutputs(args.ExportOutputs):
         "`rescan` (everything, though only what is new was stored)."
     )
     reason: str = pydantic.Field(description="Why it was read that way.")
+    base_snapshot: str = pydantic.Field(
+        description="Handle of the snapshot of the earlier export, which this one replaces as the base of the next; "
+        "empty when there is none."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,7 @@ class _Way:
     changed: Iterator[driver.Extent] | None
     method: str
     reason: str
+    snapshot: str = ""
 
 
 @function("ExportSnapshot", effects=Effects.CREATES, idempotent=True)
@@ -74,7 +79,7 @@ def export_snapshot(ctx: context.PhaseContext, args: ExportSnapshotArgs) -> Expo
             changed=way.changed,
             cancel=ctx.cancel,
             progress=lambda done, total: ctx.progress(done, total, "bytes", described.volume),
-            facts={"snapshot": snapshot, "method": way.method, "reason": way.reason},
+            facts={"snapshot": snapshot, "method": way.method, "reason": way.reason, "baseSnapshot": way.snapshot},
             run=ctx.run_id,
         )
     ctx.log.info("volume.exported", volume=described.volume, method=way.method, reason=way.reason)
@@ -100,21 +105,22 @@ def _choose(
     if base is None:
         return _Way(base=None, changed=None, method="full", reason="there is no earlier export")
     try:
-        earlier = repo.manifest(base).facts.get("snapshot")
+        earlier = str(repo.manifest(base).facts.get("snapshot", ""))
     except failures.ExportMissing:
         if given:
             raise
         return _Way(base=None, changed=None, method="full", reason="the earlier export is gone")
     if not isinstance(storage, driver.ChangedBlocks):
-        return _rescan(base, f"the driver {storage.name} cannot tell what changed")
-    changed = storage.changed_extents(ids.SnapshotId(str(earlier)), snapshot.id)
+        return _rescan(base, earlier, f"the driver {storage.name} cannot tell what changed")
+    changed = storage.changed_extents(ids.SnapshotId(earlier), snapshot.id)
     if changed is None:
-        return _rescan(base, "the snapshot of the earlier export is gone or cannot be compared")
-    return _Way(base=base, changed=changed, method="changed", reason="the snapshot of the earlier export was compared")
+        return _rescan(base, earlier, "the snapshot of the earlier export is gone or cannot be compared")
+    reason = "the snapshot of the earlier export was compared"
+    return _Way(base=base, changed=changed, method="changed", reason=reason, snapshot=earlier)
 
 
-def _rescan(base: ids.ExportId, reason: str) -> _Way:
-    return _Way(base=base, changed=None, method="rescan", reason=reason)
+def _rescan(base: ids.ExportId, earlier: str, reason: str) -> _Way:
+    return _Way(base=base, changed=None, method="rescan", reason=reason, snapshot=earlier)
 
 
 def _outputs(manifest: exports.Manifest, size_bytes: int) -> ExportSnapshotOutputs:
@@ -127,4 +133,5 @@ def _outputs(manifest: exports.Manifest, size_bytes: int) -> ExportSnapshotOutpu
         size_bytes=size_bytes,
         method=str(manifest.facts["method"]),
         reason=str(manifest.facts["reason"]),
+        base_snapshot=str(manifest.facts["baseSnapshot"]),
     )

@@ -229,6 +229,17 @@ def test_delete_may_be_repeated(world):
     assert world.driver.list_snapshots(world.volume, {}) == []
 
 
+def test_export_names_the_snapshot_that_it_replaces_as_the_base(world):
+    old = world.snapshot().id
+    first = world.export(old, "first")
+    second = world.export(world.snapshot(world.context("later")).id, "second", base=first.export)
+    assert (first.base_snapshot, second.base_snapshot) == ("", old)
+    assert world.delete(first.base_snapshot) is None
+    world.delete(second.base_snapshot)
+    third = world.export(world.snapshot(world.context("last")).id, "third", base=second.export)
+    assert third.method == "changed"
+
+
 def test_missing_volume_is_reported(world):
     world.volume += "-missing"
     with pytest.raises(drivers.VolumeMissing) as caught:

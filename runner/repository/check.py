@@ -109,7 +109,7 @@ class _Check:
         ]
         return Report(
             problems=tuple(problems),
-            objects=sum(1 for _ in self._repo.location.list("")),
+            objects=sum(not info.name.startswith(locks.PREFIX) for info in self._repo.location.list("")),
             restore_points=len(found),
             chunks=self._indexed.total(),
             unused_packs=unused,
@@ -173,7 +173,8 @@ class _Check:
         name = records.pack_name(salt)
         try:
             directory = packs.read_directory(self._repo.location, self._repo.keys, salt, size)
-            known = sum(record in self._index.find_all(record.id) for record in directory)
+            # An interrupted pruning may leave a record in two segments, each of which was counted.
+            known = sum(found == record for record in directory for found in self._index.find_all(record.id))
             if known != self._indexed[salt]:
                 raise failures.damaged(name, "its directory and the index do not agree")
             if not read_data:

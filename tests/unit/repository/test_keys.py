@@ -1,0 +1,65 @@
+"""Several passphrases open one repository; statistics count what it holds."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.base import errors
+from runner.repository import failures, keys, repository, stats
+from tests.unit.repository.making import CHEAP, make, noise, point, put
+
+
+def opens(repo: repository.Repository, passphrase: str) -> bool:
+    try:
+        return repository.open(repo.location, passphrase, clock=repo.clock).id == repo.id
+    except failures.WrongPassphrase:
+        return False
+
+
+def test_added_passphrase_opens_the_repository_beside_the_first() -> None:
+    repo = make()
+    slot = keys.add(repo, "second", kdf=CHEAP)
+    assert opens(repo, "secret")
+    assert opens(repo, "second")
+    assert slot in [info.slot for info in keys.slots(repo)]
+    keys.remove(repo, slot)
+    assert not opens(repo, "second")
+
+
+def test_last_slot_and_unknown_slot_are_not_removed() -> None:
+    repo = make()
+    for slot in (keys.slots(repo)[0].slot, "unknown0"):
+        with pytest.raises(errors.UsageError):
+            keys.remove(repo, slot)
+    assert opens(repo, "secret")
+
+
+def test_changed_passphrase_replaces_the_old_one() -> None:
+    repo = make()
+    keys.change(repo, "secret", "new", kdf=CHEAP)
+    assert opens(repo, "new")
+    assert not opens(repo, "secret")
+    with pytest.raises(failures.WrongPassphrase):
+        keys.change(repo, "secret", "newer", kdf=CHEAP)
+
+
+def test_slot_of_another_repository_is_passed_over() -> None:
+    repo, other = make(), make()
+    slot = next(info.name for info in other.location.list("keys/"))
+    repo.location.put("keys/00000000", [other.location.get(slot)])
+    assert opens(repo, "secret")
+
+
+def test_statistics_count_what_is_there() -> None:
+    repo = make()
+    export = put(repo, "a", noise("a", 5000), b"b" * 5000)
+    put(repo, "b", noise("a", 5000))
+    repo.put_point(point("aaaaaaaa", export))
+    found = stats.collect(repo)
+    assert (found.packs, found.segments, found.exports, found.restore_points) == (2, 2, 2, 1)
+    assert found.chunks == 4
+    assert 10_000 < found.bytes_plain < 11_000
+    assert 5000 < found.bytes_packs < 7000
+    assert found.bytes_total == sum(info.size for info in repo.location.list(""))
+    repo.delete_point(repo.points()[0].id)
+    assert stats.collect(repo).restore_points == 0

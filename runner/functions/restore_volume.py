@@ -24,7 +24,7 @@ class RestoreVolumeArgs(args.Arguments):
 class RestoreVolumeOutputs(args.Outputs):
     """Outputs of `RestoreVolume`."""
 
-    volume: str = pydantic.Field(description="The volume.")
+    target: str = pydantic.Field(description="The volume that was made.")
     bytes: int = pydantic.Field(description="Its size in bytes.")
 
 
@@ -45,7 +45,7 @@ def restore_volume(ctx: context.PhaseContext, args: RestoreVolumeArgs) -> Restor
             cancel=ctx.cancel,
             progress=lambda done, total: ctx.progress(done, total, "bytes", args.target),
         )
-    return RestoreVolumeOutputs(volume=args.target, bytes=size)
+    return RestoreVolumeOutputs(target=args.target, bytes=size)
 
 
 @restore_volume.finder
@@ -54,7 +54,7 @@ def find_volume(ctx: context.PhaseContext, args: RestoreVolumeArgs, token: str) 
     if not _storage(ctx, args).made_with(args.target, token):
         return None
     size = volumes.size_of(ctx.service(repository.Repository), ids.ExportId(args.export))
-    return RestoreVolumeOutputs(volume=args.target, bytes=size)
+    return RestoreVolumeOutputs(target=args.target, bytes=size)
 
 
 def _storage(ctx: context.PhaseContext, args: RestoreVolumeArgs) -> driver.WriteBlocks:

@@ -129,7 +129,7 @@ def test_exported_volume_comes_back(world):
     assert (exported.method, exported.reason) == ("full", "there is no earlier export")
     assert (exported.volume, exported.size_bytes) == (world.volume, len(IMAGE))
     restored = world.restore(exported.export)
-    assert (restored.volume, restored.bytes) == (world.target, len(IMAGE))
+    assert (restored.target, restored.bytes) == (world.target, len(IMAGE))
     assert world.read(world.target) == IMAGE
 
 

@@ -165,16 +165,11 @@ def _plain(value: object) -> object:
 
 def _filter(node: nodes.Filter, roots: Mapping[str, object]) -> object:
     assert node.node is not None
+    if node.name == "default":
+        return _default(node, roots)
     arguments = [evaluate(argument, roots) for argument in node.args]
     keywords = {str(keyword.key): evaluate(keyword.value, roots) for keyword in node.kwargs}
-    try:
-        value = evaluate(node.node, roots)
-    except problem.Missing:
-        if node.name != "default":
-            raise
-        return [*arguments, *keywords.values()][0]
-    if node.name == "default":
-        return value
+    value = evaluate(node.node, roots)
     function = functions.FUNCTIONS[node.name]
     hidden = secrets_in([value, arguments, keywords])
     if not hidden:
@@ -186,11 +181,20 @@ def _filter(node: nodes.Filter, roots: Mapping[str, object]) -> object:
         named = {key: revealed(argument) for key, argument in keywords.items()}
         try:
             return functions.text_of(function(revealed(value), *plain, **named))
-        except (ValueError, TypeError):
+        except functions.FAILURES:
             # The reason may quote the value, so it goes no further.
             raise problem.TemplateError(f'the filter "{node.name}" failed on the secret {label}') from None
 
     return secret.Secret(f"{label} | {node.name}", resolve)
+
+
+def _default(node: nodes.Filter, roots: Mapping[str, object]) -> object:
+    assert node.node is not None
+    try:
+        return evaluate(node.node, roots)
+    except problem.Missing:
+        (otherwise,) = [*node.args, *(keyword.value for keyword in node.kwargs)]
+        return evaluate(otherwise, roots)
 
 
 def _call(
@@ -198,7 +202,7 @@ def _call(
 ) -> object:
     try:
         result = function(value, *arguments, **keywords)
-    except (ValueError, TypeError) as error:
+    except functions.FAILURES as error:
         raise problem.TemplateError(f'the filter "{name}" failed: {error}') from error
     if isinstance(result, str) and len(result) > functions.LARGEST_TEXT:
         limit = quantities.bytes_for_people(functions.LARGEST_TEXT)

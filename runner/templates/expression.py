@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from runner.templates import functions, problem, references
 _LONGEST = 4000
 _MOST_TOKENS = 300
 _DEEPEST = 12
+
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = "\\'\"nrtxuU"
 
 _ALLOWED = (
     nodes.Name,
@@ -56,7 +60,7 @@ class Expression:
 
 def parse(source: str, offset: int = 0) -> Expression:
     """Parse an expression that starts at `offset` of its template; never raises for what a person may write."""
-    fault = _too_large(source)
+    fault = _refusal(source)
     node = None
     start, length = offset + len(source) - len(source.lstrip()), len(source.strip())
     if fault is None:
@@ -98,7 +102,8 @@ def _syntax_message(source: str, error: jinja2.TemplateSyntaxError) -> str:
     return f'the template "{shown[:60]}{"…" if len(shown) > 60 else ""}" cannot be parsed: {reason}'
 
 
-def _too_large(source: str) -> tuple[str, str, str] | None:
+def _refusal(source: str) -> tuple[str, str, str] | None:
+    """Refuse what the parser shall not even see."""
     tokens = references.tokens(source)
     depth = deepest = 0
     for token, _ in tokens:
@@ -106,6 +111,11 @@ def _too_large(source: str) -> tuple[str, str, str] | None:
         deepest = max(deepest, depth)
     if len(source) > _LONGEST or len(tokens) > _MOST_TOKENS or deepest > _DEEPEST:
         return "KB403", "the template is too long or nested too deeply", "compute the value in a phase"
+    # Python lets other escapes pass with a warning, which may become an error one day.
+    quoted = (token for token, _ in tokens if token[0] in "'\"")
+    odd = [escape for token in quoted for escape in _ESCAPE.findall(token) if escape not in _ESCAPED]
+    if odd:
+        return "KB401", f"a text of the template has the unknown escape \\{odd[0]}", "write \\\\ for a backslash"
     return None
 
 

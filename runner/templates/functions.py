@@ -20,6 +20,9 @@ from runner.base import durations, jsonvalue, quantities
 # What a filter may produce; templates make arguments, not data.
 LARGEST_TEXT = 1 << 20
 
+# What a filter raises when it cannot work with what it gets: the wrong form, type, size or depth.
+FAILURES = (ValueError, TypeError, ArithmeticError, RecursionError)
+
 _DATE_FORMAT = re.compile(r"(?:[^%]|%[aAbBdHIjmMpSwyYzZfFTuVG%])*")
 
 

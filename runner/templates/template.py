@@ -37,8 +37,11 @@ class Template:
         """
         for found in self.problems:
             raise problem.TemplateError(found.message, code=found.code, hint=found.hint)
-        values = [part if isinstance(part, str) else _value(part, roots) for part in self.parts]
-        return values[0] if self.is_typed else _joined(values)
+        try:
+            values = [part if isinstance(part, str) else _value(part, roots) for part in self.parts]
+            return values[0] if self.is_typed else _joined(values)
+        except RecursionError as error:
+            raise problem.TemplateError("a value that the template reads is nested too deeply") from error
 
 
 @functools.lru_cache(maxsize=16384)
@@ -90,7 +93,7 @@ def _joined(values: Sequence[object]) -> object:
 def _concatenate(values: Sequence[object]) -> str:
     try:
         text = "".join(functions.text_of(value) for value in values)
-    except (ValueError, TypeError) as error:
+    except functions.FAILURES as error:
         raise problem.TemplateError("a value of the template cannot be written as text") from error
     if len(text) > functions.LARGEST_TEXT:
         limit = quantities.bytes_for_people(functions.LARGEST_TEXT)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runner.base import diagnostic
 from runner.checks import run
+from runner.document import render
 from runner.model import load
 from runner.model.blueprint import Blueprint
 from runner.plan import codec, compile, explain, graph
@@ -102,6 +103,7 @@ ACTIONS = st.fixed_dictionaries(
 def test_checking_never_fails_and_what_passes_has_a_plan_with_an_order(action: dict[str, Any]) -> None:
     blueprint = blueprint_of(action)
     found = run.check(blueprint, REGISTRY)
+    assert render.text(found, {"random.yaml": blueprint.text}).count("[KB") == len(found)
     made, problems = compile.compile_plan(blueprint, "backup", REGISTRY)
     assert made is None or not problems
     if not diagnostic.has_errors(found):

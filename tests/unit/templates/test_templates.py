@@ -42,6 +42,7 @@ def codes(text: str) -> list[str]:
         ("{{ [1, 'a', {'k': true}] }}", [1, "a", {"k": True}]),
         ("{{ {'a': {'b': 1}} }}", {"a": {"b": 1}}),
         ("{{ '}}' }}", "}}"),
+        (r"{{ '\\d\'\n\u00e9' }}", "\\d'\né"),
         ('{{ "{{" }}', "{{"),
         ("{{ 1 if inputs.flag else 2 }}", 1),
         ("{{ inputs.count > 2 and not inputs.none }}", True),
@@ -98,6 +99,8 @@ def test_attributes_are_items_and_never_methods(name: str) -> None:
         ("{{ inputs. }}", "KB401"),
         ("{{ a b }}", "KB401"),
         ("{{ 'open }}", "KB401"),
+        (r"{{ inputs.name | replace('\d', '') }}", "KB401"),
+        (r"{{ inputs.name | replace('\x1', '') }}", "KB401"),
         ("{{ inputs.name | shout }}", "KB402"),
         ("{{ inputs.name | toJsn }}", "KB402"),
         ("{% if inputs.flag %}x{% endif %}", "KB403"),
@@ -167,6 +170,8 @@ def test_default_covers_what_is_undefined_and_what_was_skipped() -> None:
     assert value("{{ phases.dump.outputs.path | default('-') }}", roots) == "-"
     assert value("{{ inputs.x.y | default(1) }}", roots) == 1
     assert value("{{ inputs.none | default(1) }}", roots) is None
+    assert value("{{ inputs.x | default(inputs.y) | default(otherwise=2) }}", roots) == 2
+    assert value("{{ inputs.none | default(inputs.y) }}", roots) is None
     with pytest.raises(problem.Missing, match=r'phases\.dump\.outputs is not defined: phase "dump" was skipped'):
         value("{{ phases.dump.outputs.path }}", roots)
 
@@ -180,6 +185,8 @@ def test_default_covers_what_is_undefined_and_what_was_skipped() -> None:
         "{{ 'a' | bytes }}",
         "{{ 'soon' | duration }}",
         "{{ 'x' | date }}",
+        "{{ inputs.deep | fromJson }}",
+        "{{ inputs.digits | bytes }}",
         "{{ inputs.name | date('%9999999d') }}",
         "{{ 99999999999999 | date }}",
         "{{ 'x' | join(',') }}",
@@ -194,8 +201,18 @@ def test_default_covers_what_is_undefined_and_what_was_skipped() -> None:
 )
 def test_a_failing_filter_or_comparison_is_an_error_of_its_own(text: str) -> None:
     with pytest.raises(problem.TemplateError) as raised:
-        value(text)
+        value(text, {"inputs": {**ROOTS["inputs"], "deep": "[" * 100_000, "digits": "9" * 400}})
     assert raised.value.code == "KB405"
+
+
+def test_a_value_that_is_nested_too_deeply_is_an_error_of_its_own() -> None:
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    for text in ("{{ inputs.deep | toJson }}", "x{{ inputs.deep }}", "{{ inputs.deep == 1 }}"):
+        with pytest.raises(problem.TemplateError) as raised:
+            value(text, {"inputs": {"deep": deep}})
+        assert raised.value.code == "KB405"
 
 
 def test_output_is_bounded() -> None:

@@ -86,18 +86,20 @@ class World:
 
 @pytest.fixture(params=["memory", "file"])
 def world(request, tmp_path, fake, repo):
+    storage: Any
+    access: dict[str, Any]
     if request.param == "memory":
-        held = memory_driver.MemoryDriver(clock=fake)
-        access = {"write": held.put_volume, "read": held.volume, "volume": "disk", "target": "restored"}
+        storage = memory_driver.MemoryDriver(clock=fake)
+        access = {"write": storage.put_volume, "read": storage.volume, "volume": "disk", "target": "restored"}
     else:
-        held = file_driver.FileDriver(clock=fake)
+        storage = file_driver.FileDriver(clock=fake)
         access = {
             "write": lambda volume, data: Path(volume).write_bytes(data),
             "read": lambda volume: Path(volume).read_bytes(),
             "volume": str(tmp_path / "disk"),
             "target": str(tmp_path / "restored"),
         }
-    made = World(driver=held, repo=repo, clock=fake, work=tmp_path / "work", **access)
+    made = World(driver=storage, repo=repo, clock=fake, work=tmp_path / "work", **access)
     made.write(made.volume, IMAGE)
     return made
 

@@ -53,7 +53,7 @@ class _Runner(commanding.RootGroup):
 )
 @click.version_option(runner.__version__, message="%(prog)s %(version)s", prog_name="runner", help="Show the version.")
 def program() -> None:
-    r"""Back up, export and restore applications with declarative blueprints.
+    """Back up, export and restore applications with declarative blueprints.
 
     A blueprint says how one kind of application is backed up and restored. Start with:
 

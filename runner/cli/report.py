@@ -97,8 +97,6 @@ def outcome(console: consoles.Console, run: RunResult, restore: str | None) -> I
     took = durations.for_people(run.duration)
     if not run.restore_points:
         yield f"{console.style(run.action, bold=True)} complete after {took}"
-        for target in dict.fromkeys(str(phase.outputs["target"]) for phase in run.phases if "target" in phase.outputs):
-            yield f"  in {target}"
         yield from (f"  restored to:  {place}" for place in _targets(run))
     for point in map(dict[str, Any], run.restore_points):
         new = f"{quantities.bytes_for_people(point['bytesStored'])} stored" if point["bytesNew"] else "nothing new"

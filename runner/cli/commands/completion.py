@@ -14,7 +14,7 @@ from runner.cli import console as consoles
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> int:
-    r"""Print the shell completion script.
+    """Print the shell completion script.
 
     \b
       bash:  runner completion bash > ~/.local/share/bash-completion/completions/runner

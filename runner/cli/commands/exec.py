@@ -40,7 +40,7 @@ def command(
     dry_run: bool,
     **order: object,
 ) -> int:
-    r"""Plan and run one action of a blueprint.
+    """Plan and run one action of a blueprint.
 
     Everything is checked before anything is touched. A backup goes into an encrypted repository and prints how to
     restore it; Ctrl-C cancels and undoes what was done, and a run that was interrupted can be resumed.

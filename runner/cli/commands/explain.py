@@ -19,7 +19,7 @@ from runner.registry.function import FunctionSpec
 @click.argument("name")
 @click.pass_obj
 def command(console: consoles.Console, name: str) -> int:
-    r"""Explain a function or an error code.
+    """Explain a function or an error code.
 
     \b
       runner explain BackupFiles     its arguments, outputs and effects

@@ -17,7 +17,7 @@ _SUFFIX = ".schema.json"
 @click.argument("name", required=False)
 @click.pass_obj
 def command(console: consoles.Console, name: str | None) -> int:
-    r"""Print a JSON Schema, for editors.
+    """Print a JSON Schema, for editors.
 
     Without a NAME, the schemas are listed.
 

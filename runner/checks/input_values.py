@@ -16,7 +16,7 @@ def fault(declared: Input, value: JsonValue) -> str | None:
     """Say what is wrong with a value, or None if it fits; nothing of a secret value is shown."""
     if not _has_type(declared.type, value):
         return f'the input "{declared.name}" must be {words(declared.type)}, got {_shown(declared, value)}'
-    if declared.enum and not any(_equal(value, allowed) for allowed in declared.enum):
+    if declared.enum and value not in declared.enum:
         allowed = ", ".join(map(_written, declared.enum))
         return f'the input "{declared.name}" must be one of {allowed}, got {_shown(declared, value)}'
     if declared.pattern is not None and isinstance(value, str) and not re.fullmatch(declared.pattern, value):
@@ -52,10 +52,6 @@ def _has_type(name: str, value: JsonValue) -> bool:
         case "array":
             return isinstance(value, Sequence) and not isinstance(value, str)
     return isinstance(value, Mapping)
-
-
-def _equal(value: JsonValue, other: JsonValue) -> bool:
-    return value == other and isinstance(value, bool) == isinstance(other, bool)
 
 
 def _shown(declared: Input, value: JsonValue) -> str:

@@ -206,7 +206,9 @@ def _typed(declared: Input, given: _Given) -> JsonValue | secret.Secret:
     value = given.value if given.text is None else _parsed(declared, given.text)
     fault = input_values.fault(declared, value)
     if fault is not None:
-        raise errors.UsageError(fault, code="KB512", hint=_what_fits(declared), span=given.span)
+        # An error with a place shows the line of the file, which here may hold a secret.
+        span = None if declared.secret else given.span
+        raise errors.UsageError(fault, code="KB512", hint=_what_fits(declared), span=span)
     if declared.type == "path":
         value = str((given.base / str(value)).absolute())
     if not declared.secret:

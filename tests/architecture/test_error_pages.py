@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ def _meaning(data: bytes) -> list[Diagnostic]:
 
 
 # Which check finds a family of codes; a family without one is not looked at here.
-CHECKS: dict[str, Check] = {"KB1": _shape, "KB2": _shape, "KB6": _shape} | dict.fromkeys(
+CHECKS: Mapping[str, Check] = {"KB1": _shape, "KB2": _shape, "KB6": _shape} | dict.fromkeys(
     ("KB3", "KB4", "KB5", "KB7"), _meaning
 )
 

@@ -133,11 +133,12 @@ class TestSecrets:
         (tmp_path / "inputs.yaml").write_text("password: written\n")
         resolver = self.resolver(tmp_path)
         environment = {"RUNNER_INPUT_PASSWORD": "told", "RUNNER_INPUT_OTHER": "x"}
-        for given, text in [
+        sources: list[tuple[dict[str, Any], str]] = [
             ({"environment": environment}, "told"),
             ({"environment": environment, "set_files": ["password=value"]}, "filed"),
             ({"files": [Path("inputs.yaml")]}, "written"),
-        ]:
+        ]
+        for given, text in sources:
             values, problems = resolver(**given)
             assert problems == []
             assert isinstance(values["password"], Secret)
@@ -154,9 +155,11 @@ class TestSecrets:
 
     def test_no_message_shows_the_value(self, tmp_path: Path) -> None:
         (tmp_path / "binary").write_bytes(b"HUNTER2\xff")
+        (tmp_path / "inputs.yaml").write_text("password: HUNTER2\n")
         for given in (
             {"environment": {"RUNNER_INPUT_PASSWORD": "HUNTER2"}},
             {"set_files": ["password=binary"]},
+            {"files": [Path("inputs.yaml")]},
             {"sets": ["HUNTER2"]},
             {"sets": ["password=HUNTER2"]},
         ):
@@ -164,6 +167,7 @@ class TestSecrets:
             assert problems
             assert "HUNTER2" not in repr([(p, p.details, p.hint, p.context, p.__cause__) for p in problems])
             assert values == {}
+            assert all(problem.span is None for problem in problems), "its line would be shown"
 
     def test_an_environment_variable_sets_no_other_input(self, tmp_path: Path) -> None:
         assert Resolver(tmp_path, declare("x"))(environment={"RUNNER_INPUT_X": "y"}) == ({}, [])

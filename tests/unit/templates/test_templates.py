@@ -338,7 +338,11 @@ class TestReferences:
 
 
 def test_arguments_are_rendered_deeply_and_errors_name_the_argument() -> None:
-    arguments = {"env": {"A": ["{{ inputs.count }}", "x{{ inputs.name }}"]}, "n": 1, "{{ no }}": "{{ inputs.flag }}"}
+    arguments: dict[str, Any] = {
+        "env": {"A": ["{{ inputs.count }}", "x{{ inputs.name }}"]},
+        "n": 1,
+        "{{ no }}": "{{ inputs.flag }}",
+    }
     assert render.render_arguments(arguments, ROOTS) == {"env": {"A": [3, "xpg"]}, "n": 1, "{{ no }}": True}
     with pytest.raises(errors.RunnerError) as raised:
         render.render_arguments({"env": {"A/B": ["ok", "{{ inputs.nope }}"]}}, ROOTS)

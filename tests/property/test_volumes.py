@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.base import cancel, clock, ids
 from runner.locations import memory
 from runner.registry.driver import Extent
-from runner.repository import keyslots, repository, volumes
+from runner.repository import exports, keyslots, repository, volumes
 
 CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
 BLOCK = 4096
@@ -112,7 +112,7 @@ def export(
     token: str,
     base: ids.ExportId | None = None,
     changed: Iterator[Extent] | None = None,
-) -> volumes.ExportResult:
+) -> exports.ExportResult:
     return volumes.export_volume(
         repo,
         image,

@@ -148,10 +148,9 @@ class _Capture:
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        changed = _moments(before) != _moments(after) or stored.size != before.st_size
-        if changed:
+        if _moments(before) != _moments(after) or stored.size != before.st_size:
             self._warn(f"{tree_entry.show(visited.path)} changed while it was read")
-        ctime = 0 if changed or is_new else before.st_ctime_ns
+        ctime = 0 if is_new else before.st_ctime_ns
         entry = replace(visited.entry, size=stored.size, hash=stored.hash, ctime=ctime, inode=before.st_ino)
         self._entries.append(entry, stored.content)
         self._bytes += stored.size

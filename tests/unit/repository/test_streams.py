@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import blake3
 import pytest
@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from runner.base import cancel as cancels
 from runner.base import errors, ids
-from runner.registry.location import Buffer
 from runner.repository import chunking, crypto, repository, sequences, streams
-from tests.unit.repository import tree_samples
+from tests.unit.repository import chunk_shelf, tree_samples
 
 
 @pytest.fixture
@@ -91,34 +90,11 @@ def test_cut_points_depend_on_the_seed_and_never_change() -> None:
 GOLDEN = [289093, 176420, 160204, 356930, 17353]
 
 
-class Shelf:
-    """Chunks in memory under made-up ids."""
-
-    def __init__(self) -> None:
-        self.held: dict[bytes, bytes] = {}
-
-    def add(self, buffers: Sequence[Buffer], kind: crypto.Kind) -> Shelved:
-        found = [blake3.blake3(buffer).digest() for buffer in buffers]
-        self.held |= {chunk: bytes(buffer) for chunk, buffer in zip(found, buffers, strict=True)}
-        return Shelved(found)
-
-    def read(self, ids: Iterable[bytes]) -> Iterator[bytes]:
-        return (self.held[chunk] for chunk in ids)
-
-
-class Shelved:
-    def __init__(self, ids: list[bytes]) -> None:
-        self.ids = ids
-
-    def result(self) -> list[bytes]:
-        return self.ids
-
-
 def item(number: int) -> sequences.Item:
     return (None, number) if number % 5 == 4 else (blake3.blake3(number.to_bytes(4, "big")).digest(), number + 1)
 
 
-def build(shelf: Shelf, items: Sequence[sequences.Item]) -> sequences.ChunkSequence:
+def build(shelf: chunk_shelf.Shelf, items: Sequence[sequences.Item]) -> sequences.ChunkSequence:
     writer = sequences.SequenceWriter(shelf)
     for chunk, length in items:
         writer.append(chunk, length)
@@ -128,7 +104,7 @@ def build(shelf: Shelf, items: Sequence[sequences.Item]) -> sequences.ChunkSeque
 @settings(max_examples=40, deadline=None)
 @given(numbers=st.one_of(st.lists(st.integers(0, 10_000), max_size=60), st.integers(0, 30_000).map(range)))
 def test_a_sequence_of_any_length_is_read_as_it_was_written(numbers: Sequence[int]) -> None:
-    shelf = Shelf()
+    shelf = chunk_shelf.Shelf()
     items = [item(number) for number in numbers]
     built = build(shelf, items)
     assert list(sequences.items(shelf, built)) == items
@@ -138,7 +114,7 @@ def test_a_sequence_of_any_length_is_read_as_it_was_written(numbers: Sequence[in
 
 
 def test_a_change_in_a_long_sequence_makes_few_new_pages() -> None:
-    shelf = Shelf()
+    shelf = chunk_shelf.Shelf()
     items = [item(number) for number in range(20_000)]
     build(shelf, items)
     before = len(shelf.held)

@@ -53,6 +53,15 @@ def test_existing_data_is_not_touched_without_overwrite(
     assert os.listdir(tmp_path / "target") == ["source"]
 
 
+def test_a_restore_that_will_be_refused_is_not_begun(tmp_path: Path) -> None:
+    (tmp_path / "target" / "name").mkdir(parents=True)
+    place = tree_place.Place(tmp_path / "target", [b"name"], token="t" * 8, record=tmp_path / "record", overwrite=False)
+    begun: list[Path] = []
+    with pytest.raises(errors.EnvironmentProblem):
+        place.fill(begun.append)
+    assert begun == []
+
+
 def test_a_restore_goes_beside_data_of_other_names(bench: tree_samples.Bench, source: Path, tmp_path: Path) -> None:
     export = bench.backup(source).export
     (tmp_path / "target").mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import socket
 import stat
 import struct
@@ -164,12 +165,15 @@ def test_extended_attributes_and_access_lists_come_back(
 
 def test_a_tree_deeper_than_descriptors_and_paths_comes_back(bench: tree_samples.Bench, tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
         make_deep(tmp_path / "deep", 1500)
         result = bench.backup(tmp_path / "deep")
         bench.restore(result.export, tmp_path / "target")
         assert depth_of(tmp_path / "target" / "deep") == 1500
     finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         # What pytest removes directories with cannot go that deep.
         with tree_descent.open_top(tmp_path) as descent:
             tree_descent.remove(descent.descriptor, b"deep")

@@ -50,6 +50,8 @@ def golden_repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if request.config.getoption("--update-golden"):
         shutil.rmtree(GOLDEN, ignore_errors=True)
         write(GOLDEN)
+        for path in GOLDEN.rglob("*"):
+            path.chmod(0o755 if path.is_dir() else 0o644)
     assert GOLDEN.is_dir(), "run with --update-golden"
     return Path(shutil.copytree(GOLDEN, tmp_path / "golden"))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,14 @@ def test_links_between_pages_lead_somewhere(top: Path) -> None:
 @pytest.mark.parametrize("example", ["01-first-backup", "02-postgresql", "03-mariadb", "04-volume"])
 def test_example_says_how_to_run_it(top: Path, example: str) -> None:
     assert f"runner exec examples/{example}/blueprint.yaml" in (top / "examples" / example / "README.md").read_text()
+
+
+def test_blueprint_of_the_readme_is_valid(top: Path, tmp_path: Path) -> None:
+    found = re.search(r"^```yaml\n(.*?)^```", (top / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    assert found is not None
+    (tmp_path / "notes.yaml").write_text(found[1], encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "runner", "--state-dir", str(tmp_path), "validate", str(tmp_path / "notes.yaml")],
+        cwd=top, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -14,17 +14,22 @@ CREATE PROCEDURE sell_one(number bigint) LANGUAGE sql AS $$
     FROM generate_series(1, 4) AS line;
 $$;
 
--- Sells for a while, one transaction each, as a busy shop does.
+-- Sells for a while, one transaction each, as a busy shop does. The server may still be at it when its client is gone,
+-- so one sale waits for the other.
 CREATE PROCEDURE sell(how_long interval) LANGUAGE plpgsql AS $$
 DECLARE
-  closing timestamptz := clock_timestamp() + how_long;
-  next bigint := (SELECT coalesce(max(id), 0) + 1 FROM purchase);
+  closing timestamptz;
+  next bigint;
 BEGIN
+  PERFORM pg_advisory_lock(1);
+  closing := clock_timestamp() + how_long;
+  SELECT coalesce(max(id), 0) + 1 INTO next FROM purchase;
   WHILE clock_timestamp() < closing LOOP
     CALL sell_one(next);
     COMMIT;
     next := next + 1;
   END LOOP;
+  PERFORM pg_advisory_unlock(1);
 END $$;
 
 DO $$ BEGIN

@@ -17,17 +17,22 @@ BEGIN
   INSERT INTO item SELECT number, seq, md5(concat(number, '/', seq)), 10 * seq + number % 50 FROM seq_1_to_4;
 END;;
 
--- Sells for a while, one transaction each, as a busy shop does.
+-- Sells for a while, one transaction each, as a busy shop does. The server may still be at it when its client is gone,
+-- so one sale waits for the other.
 CREATE PROCEDURE sell(seconds double)
 BEGIN
-  DECLARE closing datetime(6) DEFAULT sysdate(6) + INTERVAL seconds * 1000000 MICROSECOND;
-  DECLARE number bigint DEFAULT (SELECT coalesce(max(id), 0) + 1 FROM purchase);
+  DECLARE closing datetime(6);
+  DECLARE number bigint;
+  DO get_lock('sell', 60);
+  SET closing = sysdate(6) + INTERVAL seconds * 1000000 MICROSECOND;
+  SET number = (SELECT coalesce(max(id), 0) + 1 FROM purchase);
   WHILE sysdate(6) < closing DO
     START TRANSACTION;
     CALL sell_one(number);
     COMMIT;
     SET number = number + 1;
   END WHILE;
+  DO release_lock('sell');
 END;;
 
 CREATE PROCEDURE check_books()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from runner.base.diagnostic import Diagnostic, in_order
 from runner.model import blueprint as blueprints
-from runner.plan import cycles, edges, names, plan
+from runner.plan import cycles, edges, graph, names, plan
 from runner.registry import args
 from runner.registry import function as functions
 from runner.registry import registry as registries
@@ -33,7 +33,9 @@ def compile_plan(
     if found:
         return None, in_order(found)
     compiler = _Compiler(blueprint, registry)
-    nodes = tuple(compiler.phase(phase, tuple(wait.edge for wait in waits[phase.name])) for phase in action.phases)
+    phases = {phase.name: phase for phase in action.phases}
+    order = graph.order({name: [wait.edge.source for wait in waits[name]] for name in phases})
+    nodes = tuple(compiler.phase(phases[name], tuple(wait.edge for wait in waits[name])) for name in order)
     made = plan.Plan(
         blueprint=blueprint.name,
         action=action.name,

@@ -106,7 +106,7 @@ class Plan:
     """One action, ready to run.
 
     Attributes:
-        nodes: The phases in the order of the document; edges may point either way.
+        nodes: The phases, each after what it waits for, otherwise in the order of the document.
         defer: The node that runs last, whatever happened.
         artifacts: `outputArtifacts` as written: name to key to template.
         input_artifacts: Names of the artifacts that the action takes in.

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,47 @@ class Bed:
                     yield process
             except psutil.Error:
                 continue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A blueprint that is killed: how it is called, how long its journals are, and how a restore is judged.
+
+    Attributes:
+        backup: Blueprint and options of a backup.
+        restore: Blueprint and options of a restore, without the action.
+        records: About how many records the journals of a backup and of a restore have.
+        compare: Gets the run that restored; asserts that what it restored equals the source.
+    """
+
+    backup: tuple[str, ...]
+    restore: tuple[str, ...]
+    records: tuple[int, int]
+    compare: Callable[[dict[str, Any]], None]
+
+
+def survive(bed: Bed, example: Example, dice: random.Random) -> int:
+    """Back up twice and restore, each killed a few times, and look at the result; returns the number of kills."""
+    backups = ("b0000001", "b0000002")
+    for run in backups:
+        bed.run_killed(run, _moments(dice, example.records[0]), *example.backup)
+    restore = bed.run_killed("r0000001", _moments(dice, example.records[1]), *example.restore, "--action", "restore")
+
+    points = [point["run"] for point in bed.json_lines("restore-points", "list")]
+    assert sorted(points) == sorted(backups), bed.report("there is not one restore point for each backup")
+    example.compare(restore)
+    bed.call("repository", "check", "--read-data")
+    bed.call("repository", "prune")
+    assert bed.leftovers() == [], bed.report("something is left over")
+    bed.call("exec", example.restore[0], "--action", "verify")
+    return len(bed.kills)
+
+
+def _moments(dice: random.Random, records: int) -> list[Moment]:
+    told = os.environ.get("RUNNER_KILL_MOMENTS")
+    if told:
+        return [Moment.parse(text) for text in told.split(",")]
+    return [Moment.draw(dice, records) for _ in range(dice.randint(1, 2))]
 
 
 def _records(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.e2e import killing
 
 pytestmark = pytest.mark.server("postgresql")
 
@@ -112,3 +115,20 @@ def test_password_is_found_nowhere(runner: Any, server: Server, arguments: list[
     held = [path for path in runner.state.rglob("*") if path.is_file() and password in path.read_bytes()]
     assert held == []
     assert password.decode() not in done.out + done.err
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_runs_end_as_if_nothing_had_happened(
+    server: Server, arguments: list[str], examples: Path, tmp_path: Path, seed: int
+) -> None:
+    def compare(restore: dict[str, Any]) -> None:
+        rows = ROWS.format(last=int(server.query("shop_restored", "SELECT max(id) FROM purchase")))
+        assert server.query("shop_restored", rows) == server.query("shop", rows)
+
+    bed = killing.Bed(state=tmp_path / "state", cwd=tmp_path, environment={"PYTHONPATH": str(examples.parent)})
+    example = killing.Example(
+        backup=(*arguments, "--set", "seconds=0.3"), restore=tuple(arguments), records=(10, 14), compare=compare
+    )
+    assert killing.survive(bed, example, random.Random(f"postgresql {seed}")) > 0

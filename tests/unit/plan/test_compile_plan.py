@@ -82,7 +82,7 @@ def test_needs_may_name_a_later_phase() -> None:
     )
     assert edges(made)["a"] == [("c", "needs", "")]
     assert edges(made)["d"] == [("b", "order", "")]
-    assert [node.id for node in made.nodes] == ["a", "b", "c", "d"]
+    assert [node.id for node in made.nodes] == ["c", "a", "b", "d"]
 
 
 def test_what_a_phase_or_its_undo_reads_is_an_edge_with_its_detail() -> None:

@@ -26,7 +26,7 @@ from runner.repository import index as indexes
 
 UNFINISHED = timedelta(hours=24)
 _SEGMENT_RECORDS = 262_144
-_LEAST_GAIN = 64 * 1024
+_LEAST_GAIN = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,8 @@ Progress: TypeAlias = "Callable[[int, int | None], None]"
 # Read at once: as much as stays in the cache of a core until it is sealed.
 _GROUP = 16
 _ZEROS = bytes(CHUNK)
-_Item: TypeAlias = "tuple[int, bytes | futures.Future[bytes]]"
+# Level and id of a subtree, or a page in the making; and the number of the page after it.
+_Item: TypeAlias = "tuple[int, bytes | futures.Future[bytes], int]"
 
 
 class Capture:
@@ -33,7 +34,7 @@ class Capture:
         reader: The volume.
         base: Map of an earlier export.
         keep: Whether what is not in a region is as in the base; otherwise it is zero.
-        progress: Called with the bytes done and the size of the volume.
+        progress: Called with how far it has come and the size of the volume, in bytes.
     """
 
     def __init__(
@@ -71,12 +72,12 @@ class Capture:
         return self._builder.finish()
 
     def _take(self, item: _Item) -> bool:
-        level, found = item
+        level, found, reached = item
         if not isinstance(found, futures.Future):
             self._builder.append(level, found)
             return False
         self._builder.append_page(found.result())
-        self._progress(self._writer.stats.bytes_read, None)
+        self._progress(min(reached * FANOUT * CHUNK, self._size), self._size)
         return True
 
     def _items(self, regions: Iterable[Region]) -> Iterator[_Item]:
@@ -85,10 +86,10 @@ class Capture:
             yield from self._untouched(reached, number)
             reached = number + 1
             if parts == [Region(number * FANOUT, (number + 1) * FANOUT, True)]:
-                yield 1, HOLE
+                yield 1, HOLE, reached
                 continue
             old = self._base_page(number)
-            yield 1, self._writer.submit(functools.partial(self._page, number, parts, old))
+            yield 1, self._writer.submit(functools.partial(self._page, number, parts, old)), reached
         yield from self._untouched(reached, self._end_page())
 
     def _pages(self, regions: Iterable[Region]) -> Iterator[tuple[int, list[Region]]]:
@@ -120,11 +121,9 @@ class Capture:
             while level < highest and page % volume_map.span(level) == 0 and page + volume_map.span(level) <= end:
                 level += 1
             width = volume_map.span(level - 1)
-            if self._keep and self._base is not None:
-                yield level, self._base.subtree(level, page // width)
-            else:
-                yield level, HOLE
+            kept = self._base.subtree(level, page // width) if self._keep and self._base is not None else HOLE
             page += width
+            yield level, kept, page
 
     def _base_page(self, number: int) -> bytes:
         if self._base is None or number >= volume_map.span(self._base.root.level - 1):

@@ -43,7 +43,7 @@ def export_volume(
         base: An earlier export of the same volume; what did not change is taken from its map.
         changed: What may differ from the base, increasing and disjoint; None when that is not known.
         cancel: Says when to give up.
-        progress: Called with the bytes done so far and, if that is known, the bytes to do.
+        progress: Called with how far it has come and the size of the volume, in bytes.
         facts: Kept in the manifest, for whoever makes the next export.
         run: The run, shown to others who find the repository locked.
 

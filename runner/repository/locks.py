@@ -2,79 +2,44 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
 
 from runner.base import clock as clocks
 from runner.base import ids
+from runner.base import owner as owners
 from runner.registry import location as locations
 from runner.repository import crypto, encoding, failures
 
 PREFIX = "locks/"
 EXPIRY = timedelta(minutes=30)
 _REFRESH_S = 300.0
-_START_TIME_FIELD = 19
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
-    """A process, so that others can tell whether it still lives.
-
-    Attributes:
-        machine: Host name, boot id and process namespace; processes can be looked up only where all are equal.
-        started: Start time of the process in clock ticks since boot.
-    """
-
-    machine: str
-    pid: int
-    started: int
-
-    @staticmethod
-    def current() -> Owner:
-        """Describe this process."""
-        return Owner(machine=_machine(), pid=os.getpid(), started=_start_time(os.getpid()) or 0)
-
-    def is_dead(self) -> bool:
-        """Tell whether the process is known to have ended; False where that cannot be known."""
-        return self.machine == _machine() and _start_time(self.pid) != self.started
-
-
-def _machine() -> str:
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    namespace = os.readlink("/proc/self/ns/pid")
-    return f"{socket.gethostname()} {boot} {namespace}"
-
-
-def _start_time(pid: int) -> int | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The name of the program stands in parentheses and may hold anything, also spaces and parentheses.
-    return int(stat.rpartition(")")[2].split()[_START_TIME_FIELD])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """What a lock says about who holds it."""
+    """What a lock says about who holds it.
+
+    Attributes:
+        owner: None where the lock cannot be read.
+        host: Name of the machine, for people.
+    """
 
     name: str
     exclusive: bool
-    owner: Owner | None
+    owner: owners.Owner | None
+    host: str
     run: str
 
     def __str__(self) -> str:
         kind = "exclusive" if self.exclusive else "shared"
         if self.owner is None:
             return f"{kind} lock {self.name}, unreadable"
-        where = self.owner.machine.partition(" ")[0]
-        return f"{kind} lock of process {self.owner.pid} on {where}" + (f", run {self.run}" if self.run else "")
+        return f"{kind} lock of process {self.owner.pid} on {self.host}" + (f", run {self.run}" if self.run else "")
 
 
 class Lock:
@@ -145,12 +110,10 @@ class Lock:
             self.confirm()
 
     def _put(self, *, overwrite: bool) -> None:
-        owner = Owner.current()
         record: dict[str, encoding.CborValue] = {
             "exclusive": self._exclusive,
-            "machine": owner.machine,
-            "pid": owner.pid,
-            "started": owner.started,
+            "owner": str(owners.current()),
+            "host": socket.gethostname(),
             "run": self._run,
             "refreshed": encoding.from_datetime(self._clock.now()),
         }
@@ -179,23 +142,28 @@ def holders(location: locations.Location, keys: crypto.Keys) -> Iterator[Holder]
             continue
         # The times are those of the location, so clocks of machines that differ do no harm.
         expired = newest is not None and newest - info.modified > EXPIRY
-        if (holder.owner is not None and holder.owner.is_dead()) or (expired and not _lives_here(holder)):
+        if _is_gone(holder) or (expired and not _is_seen_from_here(holder)):
             location.delete(info.name)
             continue
         yield holder
 
 
-def _lives_here(holder: Holder) -> bool:
-    return holder.owner is not None and holder.owner.machine == _machine()
+def _is_gone(holder: Holder) -> bool:
+    return holder.owner is not None and owners.is_gone(holder.owner)
+
+
+def _is_seen_from_here(holder: Holder) -> bool:
+    here = owners.current()
+    return holder.owner is not None and (holder.owner.boot, holder.owner.namespace) == (here.boot, here.namespace)
 
 
 def _read(location: locations.Location, keys: crypto.Keys, name: str) -> Holder | None:
     exclusive = name.startswith(f"{PREFIX}exclusive-")
     try:
         fields = encoding.Fields(keys.open_object(name, location.get(name)), name)
-        owner = Owner(machine=fields.text("machine"), pid=fields.integer("pid"), started=fields.integer("started"))
-        return Holder(name=name, exclusive=exclusive, owner=owner, run=fields.text("run"))
+        owner = owners.parse(fields.text("owner"))
+        return Holder(name=name, exclusive=exclusive, owner=owner, host=fields.text("host"), run=fields.text("run"))
     except locations.ObjectMissing:
         return None
-    except failures.RepositoryDamaged:
-        return Holder(name=name, exclusive=exclusive, owner=None, run="")
+    except (failures.RepositoryDamaged, ValueError):
+        return Holder(name=name, exclusive=exclusive, owner=None, host="", run="")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -252,7 +252,9 @@ class Repository:
             pass
         for reference in point.exports:
             self.manifest(reference.export)
-        newest = max((other.created for other in self.points()), default=point.created - _TICK)
+        # A damaged one must not keep anybody from making a new one.
+        others = self.points(on_damaged=lambda _: None)
+        newest = max((other.created for other in others), default=point.created - _TICK)
         stored = replace(point, created=max(point.created, newest + _TICK))
         try:
             self.location.put(name, [self.keys.seal_object(name, points.encode(stored), self.random)])
@@ -260,21 +262,26 @@ class Repository:
             return self._read_point(name)
         return stored
 
-    def points(self) -> list[RestorePoint]:
+    def points(self, on_damaged: Callable[[failures.RepositoryDamaged], None] | None = None) -> list[RestorePoint]:
         """Return all restore points, newest first.
 
-        Raises:
-            RepositoryDamaged: If one of them is not what was written.
-        """
-        found = list(self._points())
-        return sorted(found, key=lambda point: (point.created, point.id), reverse=True)
+        Args:
+            on_damaged: Called for each that is not what was written, which is then left out.
 
-    def _points(self) -> Iterator[RestorePoint]:
+        Raises:
+            RepositoryDamaged: If one is not what was written and `on_damaged` is not given.
+        """
+        found = []
         for info in self.location.list(points.PREFIX):
             try:
-                yield self._read_point(info.name)
+                found.append(self._read_point(info.name))
             except locations.ObjectMissing:
                 continue
+            except failures.RepositoryDamaged as problem:
+                if on_damaged is None:
+                    raise
+                on_damaged(problem)
+        return sorted(found, key=lambda point: (point.created, point.id), reverse=True)
 
     def point(self, prefix: str) -> RestorePoint:
         """Return the restore point whose id is, or begins with, a text.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from runner.base import cancel, clock
+from runner.base import cancel, clock, owner
 from runner.locations import directory, memory
-from runner.repository import encoding, failures, locks, prune, repository
+from runner.repository import encoding, failures, prune, repository
 from tests.unit.repository.making import CHEAP, START, make, put, reopen
 
 
@@ -21,11 +22,9 @@ def held(repo: repository.Repository) -> list[str]:
 
 def plant(repo: repository.Repository, name: str, **changed: object) -> None:
     """Put a lock there as another process would have left it."""
-    owner = locks.Owner.current()
     record = {
-        "machine": owner.machine,
-        "pid": owner.pid,
-        "started": owner.started,
+        "owner": str(owner.current()),
+        "host": "db-1",
         "run": "7kq2m9xw",
         "exclusive": name.startswith("exclusive"),
         **changed,
@@ -43,7 +42,7 @@ def test_exclusive_lock_goes_alone(first: int, second: int, allowed: bool) -> No
             with other:
                 assert len(held(repo)) == 2
         else:
-            with pytest.raises(failures.RepositoryLocked, match=f"process {os.getpid()}"), other:
+            with pytest.raises(failures.RepositoryLocked, match=f"process {os.getpid()} on "), other:
                 pass
         assert len(held(repo)) == 1
     assert held(repo) == []
@@ -53,14 +52,15 @@ def test_lock_of_a_dead_process_on_this_machine_is_removed() -> None:
     repo = make()
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    plant(repo, "shared-0000000000000000", pid=process.pid)
+    plant(repo, "shared-0000000000000000", owner=str(replace(owner.current(), pid=process.pid)))
     with repo.lock(exclusive=True):
         assert len(held(repo)) == 1
 
 
 def test_lock_of_a_process_whose_number_was_given_anew_is_removed() -> None:
     repo = make()
-    plant(repo, "shared-0000000000000000", started=locks.Owner.current().started - 1)
+    mine = owner.current()
+    plant(repo, "shared-0000000000000000", owner=str(replace(mine, started=mine.started - 1)))
     with repo.lock(exclusive=True):
         assert len(held(repo)) == 1
 
@@ -73,8 +73,8 @@ def test_lock_of_a_living_process_on_this_machine_counts_however_old_it_is() -> 
         pass
 
 
-@pytest.mark.parametrize("change", [{"machine": "elsewhere 1 2"}, {"pid": "unreadable"}])
-def test_lock_of_another_machine_counts_until_it_was_not_refreshed_for_30_minutes(change: dict[str, str]) -> None:
+@pytest.mark.parametrize("change", [{"owner": "elsewhere.boot.1.2.3"}, {"owner": "unreadable"}, {"host": 1}])
+def test_lock_of_another_machine_counts_until_it_was_not_refreshed_for_30_minutes(change: dict[str, object]) -> None:
     time = clock.FakeClock(START)
     location = memory.Memory(clock=time)
     repo = make(location, clock=time)

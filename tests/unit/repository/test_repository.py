@@ -266,6 +266,19 @@ def test_restore_point_under_another_name_is_not_believed() -> None:
         repo.point("zzzzzzzz")
 
 
+def test_damaged_restore_point_keeps_nobody_from_the_others() -> None:
+    repo = make()
+    repo.put_point(point("aaaaaaaa"))
+    repo.location.put("points/aaaaaaaa", [b"x" * 100], overwrite=True)
+    stored = repo.put_point(point("bbbbbbbb"))
+    with pytest.raises(failures.RepositoryDamaged):
+        repo.points()
+    seen: list[failures.RepositoryDamaged] = []
+    assert repo.points(seen.append) == [stored]
+    assert [problem.context["object"] for problem in seen] == ["points/aaaaaaaa"]
+    assert repo.point("b") == stored
+
+
 def test_two_writers_of_one_repository_both_succeed() -> None:
     repo = make()
     shared = [noise(str(number), 100_000) for number in range(50)]

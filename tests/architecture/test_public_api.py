@@ -57,3 +57,12 @@ def test_nothing_but_tests_imports_the_shipped_test_suites(modules: list[Any]) -
         )
     ]
     assert importing == []
+
+
+def test_entry_points_of_the_project_lead_to_modules(top: Path) -> None:
+    with (top / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    groups = [project["scripts"], *project.get("entry-points", {}).values()]
+    for module, _, name in (value.partition(":") for group in groups for value in group.values()):
+        loaded = importlib.import_module(module)
+        assert not name or hasattr(loaded, name)

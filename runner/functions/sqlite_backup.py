@@ -11,7 +11,7 @@ from runner.functions import sqlite_copy, tree_arguments
 from runner.registry import args, context
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository, tree_capture, tree_metadata, tree_walk
+from runner.repository import repository, tree_capture, tree_descent, tree_metadata, tree_walk
 
 
 class SqliteBackupArgs(args.Arguments):
@@ -72,7 +72,7 @@ def _see(database: Path) -> None:
 
 def _take_metadata(database: Path, copy: Path) -> None:
     """Give the copy the owner, mode and time of the database, as far as this user can."""
-    parent = os.open(database.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    parent = tree_descent.open_parent(database.parent)
     try:
         name = os.fsencode(database.name)
         metadata = tree_metadata.MetadataReader().read(parent, name, database.stat())

@@ -148,7 +148,7 @@ class _Capture:
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        if _moments(before) != _moments(after) or stored.size != before.st_size:
+        if tree_walk.moments(before) != tree_walk.moments(after) or stored.size != before.st_size:
             self._warn(f"{tree_entry.show(visited.path)} changed while it was read")
         ctime = 0 if is_new else before.st_ctime_ns
         entry = replace(visited.entry, size=stored.size, hash=stored.hash, ctime=ctime, inode=before.st_ino)
@@ -158,10 +158,6 @@ class _Capture:
     def _count(self, count: int) -> None:
         self._read += count
         self._progress(self._read)
-
-
-def _moments(facts: os.stat_result) -> tuple[int, int, int]:
-    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 
 def _is_unchanged(old: tree_entry.Entry, facts: os.stat_result) -> bool:

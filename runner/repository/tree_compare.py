@@ -45,7 +45,7 @@ def verify_tree(
     """
     manifest = repo.manifest(export)
     top = scratch / "verify"
-    parent = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    parent = tree_descent.open_parent(scratch)
     try:
         tree_descent.remove(parent, b"verify")
         top.mkdir(0o700)

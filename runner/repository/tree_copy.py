@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.base import cancel as cancels
-from runner.repository import chunking, contents, tree_build, tree_place, tree_restore, tree_walk
+from runner.base import errors
+from runner.repository import chunking, contents, tree_build, tree_entry, tree_place, tree_restore, tree_walk
 from runner.repository.tree_entry import Kind
 
 Progress = Callable[[int], None]
@@ -67,21 +68,35 @@ class _Copy:
             return
         source = visited.open()
         try:
-            size = os.fstat(source).st_size
-            builder.add(replace(visited.entry, size=size), lambda target: self._fill(source, target, size))
+            before = os.fstat(source)
+            entry = replace(visited.entry, size=before.st_size)
+            builder.add(entry, lambda target: self._fill(source, target, visited, before.st_size))
+            if tree_walk.moments(before) != tree_walk.moments(os.fstat(source)):
+                self._warn(f"{tree_entry.show(visited.path)} changed while it was read")
         finally:
             os.close(source)
         self.files += 1
 
-    def _fill(self, source: int, target: int, size: int) -> None:
+    def _fill(self, source: int, target: int, visited: tree_walk.Visited, size: int) -> None:
         for start, end in contents.data_extents(source, size):
             position = start
             while position < end:
                 self._cancel.raise_if_cancelled()
-                filled = contents.read_block(source, self._block[: end - position], position)
+                filled = self._read(source, visited, end - position, position)
                 if not filled:
                     return
                 tree_restore.write_at(target, self._block[:filled], position)
                 position += filled
                 self.bytes += filled
                 self._progress(self.bytes)
+
+    def _read(self, source: int, visited: tree_walk.Visited, length: int, offset: int) -> int:
+        try:
+            return contents.read_block(source, self._block[:length], offset)
+        except OSError as error:
+            # Not to be taken for a failure to write the copy.
+            raise errors.PermanentError(
+                f"{tree_entry.show(visited.path)} cannot be read: {error.strerror}",
+                code="RT313",
+                hint="see whether the disk is failing",
+            ) from error

@@ -99,6 +99,11 @@ def open_top(path: str | os.PathLike[str]) -> Descent:
     return Descent(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
 
+def open_parent(path: str | os.PathLike[str]) -> int:
+    """Open a directory to reach what is in it by name; it need not be readable."""
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
 def names(descriptor: int) -> list[bytes]:
     """Return the names in a directory in the order of their bytes."""
     return sorted(map(os.fsencode, os.listdir(descriptor)))

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-
-import pathspec
+from typing import TYPE_CHECKING
 
 from runner.repository import tree_entry
+
+if TYPE_CHECKING:
+    import pathspec
+
+
+def _compile(patterns: Sequence[str]) -> pathspec.GitIgnoreSpec:
+    # Loading it costs more than everything else here, and most blueprints exclude nothing.
+    import pathspec
+
+    return pathspec.GitIgnoreSpec.from_lines(patterns)
 
 
 class Excluded:
@@ -18,7 +27,7 @@ class Excluded:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._spec = pathspec.GitIgnoreSpec.from_lines(patterns) if patterns else None
+        self._spec = _compile(patterns) if patterns else None
 
     def covers(self, path: tree_entry.NamePath, *, is_directory: bool) -> bool:
         """Tell whether an entry is left out; the path starts with the name of the root."""

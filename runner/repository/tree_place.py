@@ -131,7 +131,7 @@ class Place:
     def _remove_staging(self) -> None:
         for staging in (self._beside, self._within):
             if os.path.lexists(staging):
-                parent = os.open(staging.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                parent = tree_descent.open_parent(staging.parent)
                 try:
                     tree_descent.remove(parent, os.fsencode(staging.name))
                 finally:

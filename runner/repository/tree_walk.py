@@ -65,24 +65,39 @@ class Scope:
     unreadable: Unreadable = Unreadable.FAIL
 
 
+def moments(facts: os.stat_result) -> tuple[int, int, int]:
+    """Return what differs when a file has changed between two looks."""
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
 def named_roots(roots: Sequence[Path]) -> dict[bytes, Path]:
     """Return the roots by the names under which they are stored, in the order of the names.
 
     The name is the last part of the path; a second root of that name becomes `NAME-2`, and `/` becomes `root`.
 
     Raises:
-        PermanentError: RT315 if one does not exist.
+        PermanentError: RT315 if one does not exist, RT313 if that cannot be seen.
     """
     named: dict[bytes, Path] = {}
     for root in dict.fromkeys(Path(os.path.normpath(root.absolute())) for root in roots):
-        if not root.exists():
-            raise errors.PermanentError(
-                f"there is nothing at {root}", code="RT315", hint="name files and directories that exist"
-            )
+        _see(root)
         base = os.fsencode(root.name) or b"root"
         candidates = (base if number == 1 else b"%s-%d" % (base, number) for number in range(1, len(roots) + 1))
         named[next(name for name in candidates if name not in named)] = root
     return dict(sorted(named.items()))
+
+
+def _see(root: Path) -> None:
+    try:
+        root.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise errors.PermanentError(
+            f"there is nothing at {root}", code="RT315", hint="name files and directories that exist"
+        ) from error
+    except OSError as error:
+        raise errors.PermanentError(
+            f"{root} cannot be read: {error.strerror}", code="RT313", hint="run as a user who may read it"
+        ) from error
 
 
 class Walk:
@@ -130,7 +145,7 @@ class Walk:
 
     def _root(self, name: bytes, root: Path) -> None:
         real = root.resolve()
-        with self.reading((name,)), tree_descent.open_top(real.parent) as descent:
+        with self.reading((name,)), tree_descent.Descent(tree_descent.open_parent(real.parent)) as descent:
             self._path = []
             top = self._enter(descent, os.fsencode(real.name) or b".", stored=name)
             if top is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,6 +101,20 @@ def test_a_missing_root_fails(bench: tree_samples.Bench, tmp_path: Path) -> None
     assert caught.value.code == "RT315"
 
 
+def test_a_root_is_reached_through_a_directory_that_cannot_be_listed() -> None:
+    with tree_samples.as_ordinary_user() as scratch:
+        bench = tree_samples.Bench(scratch)
+        (scratch / "home" / "own").mkdir(parents=True)
+        (scratch / "home" / "own" / "file").write_text("x")
+        (scratch / "home").chmod(0o300)
+        assert bench.backup(scratch / "home" / "own").bytes_read == 1
+        (scratch / "home").chmod(0o000)
+        with pytest.raises(errors.PermanentError) as caught:
+            bench.backup(scratch / "home" / "own")
+        assert caught.value.code == "RT313"
+        (scratch / "home").chmod(0o700)
+
+
 def test_an_unreadable_file_fails_the_backup_or_is_left_out_with_a_warning() -> None:
     with tree_samples.as_ordinary_user() as scratch:
         bench = tree_samples.Bench(scratch)
@@ -154,18 +167,6 @@ def test_an_ordinary_user_gets_everything_back_but_the_owner(tmp_path: Path) -> 
                 (scratch / target / place).chmod(0o755)
 
 
-class Meddling(cancels.CancelToken):
-    """A token that calls a function whenever somebody looks at it, which is between any two steps."""
-
-    def __init__(self, meddle: Callable[[], None]) -> None:
-        super().__init__()
-        self._meddle = meddle
-
-    def raise_if_cancelled(self) -> None:
-        super().raise_if_cancelled()
-        self._meddle()
-
-
 @pytest.mark.parametrize("change", ["grow", "shrink", "rewrite"])
 def test_a_file_that_changes_while_it_is_read_is_named_and_consistent(
     bench: tree_samples.Bench, tmp_path: Path, change: str
@@ -187,7 +188,7 @@ def test_a_file_that_changes_while_it_is_read_is_named_and_consistent(
                 else:
                     handle.write(b"other")
 
-    bench.cancel = Meddling(meddle)
+    bench.cancel = tree_samples.Meddling(meddle)
     first = bench.backup(file)
     assert bench.warnings == ["busy changed while it was read"]
     bench.cancel = cancels.CancelToken()
@@ -204,7 +205,7 @@ def test_a_file_that_vanishes_is_a_warning(bench: tree_samples.Bench, tmp_path: 
     source.mkdir()
     for name in ("a", "b", "c"):
         (source / name).touch()
-    bench.cancel = Meddling(lambda: (source / "b").unlink(missing_ok=True))
+    bench.cancel = tree_samples.Meddling(lambda: (source / "b").unlink(missing_ok=True))
     export = bench.backup(source).export
     assert bench.warnings in ([], ["source/b vanished while it was read"])
     bench.cancel = cancels.CancelToken()

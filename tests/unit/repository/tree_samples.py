@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -209,3 +209,15 @@ def forge(repo: repository.Repository, entries: list[tree_entry.Entry]) -> ids.E
                 "facts": {},
             }
         )
+
+
+class Meddling(cancels.CancelToken):
+    """A token that calls a function whenever somebody looks at it, which is between any two steps."""
+
+    def __init__(self, meddle: Callable[[], None]) -> None:
+        super().__init__()
+        self._meddle = meddle
+
+    def raise_if_cancelled(self) -> None:
+        super().raise_if_cancelled()
+        self._meddle()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runner.base import cancel as cancels
 from runner.base import errors, ids
 from runner.repository import chunking, crypto, repository, sequences, streams
+from runner.repository.encoding import CborValue
 from tests.unit.repository import chunk_shelf, tree_samples
 
 
@@ -67,9 +68,8 @@ def test_a_stream_that_is_not_finished_cannot_be_found(repo: repository.Reposito
 def test_a_stream_with_another_hash_is_refused_after_the_last_piece(repo: repository.Repository) -> None:
     with repo.writer(token="token", cancel=cancels.CancelToken()) as sink:
         chunk = sink.add([b"data"], crypto.Kind.DATA).result()[0]
-        body = {"content": [0, [4]], "length": 4, "hash": blake3.blake3(b"other").digest()}
-        manifest = {"kind": "stream", "source": "forged", "roots": [chunk], "body": body, "facts": {}}
-        export = sink.finish(manifest)
+        body: CborValue = {"content": [0, [4]], "length": 4, "hash": blake3.blake3(b"other").digest()}
+        export = sink.finish({"kind": "stream", "source": "forged", "roots": [chunk], "body": body, "facts": {}})
     with pytest.raises(errors.PermanentError) as caught:
         restore(repo, export)
     assert caught.value.code == "RT419"

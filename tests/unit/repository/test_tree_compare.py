@@ -45,6 +45,16 @@ def put_data_into_the_hole(top: Path) -> None:
         os.utime(file.fileno(), ns=(1, 1))
 
 
+def point_the_link_elsewhere(top: Path) -> None:
+    (top / "link").unlink()
+    (top / "link").symlink_to("above")
+
+
+def make_the_link_a_file(top: Path) -> None:
+    (top / "link").unlink()
+    (top / "link").touch()
+
+
 def replace_the_second_name(top: Path) -> None:
     (top / "second").unlink()
     (top / "second").write_text("captured")
@@ -57,14 +67,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "time": (lambda top: os.utime(top / "below", ns=(1, 1)), "source/below: modified at 1 ns instead of"),
     "hole": (put_data_into_the_hole, "source/sparse: a hole at"),
     "hard link": (replace_the_second_name, "source/second: it is no hard link of its first name"),
-    "symlink": (
-        lambda top: ((top / "link").unlink(), (top / "link").symlink_to("above")),
-        "source/link: the symbolic link says something else",
-    ),
-    "kind": (
-        lambda top: ((top / "link").unlink(), (top / "link").touch()),
-        "source/link: it is a file, not a symlink",
-    ),
+    "symlink": (point_the_link_elsewhere, "source/link: the symbolic link says something else"),
+    "kind": (make_the_link_a_file, "source/link: it is a file, not a symlink"),
 }
 
 

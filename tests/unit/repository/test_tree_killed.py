@@ -1,0 +1,79 @@
+"""A restore that is killed, at whatever step, is completed by the next attempt and leaves nothing beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import runner
+from runner.base import clock as clocks
+from runner.locations import directory
+from runner.repository import repository
+from tests.unit.repository import tree_samples
+
+ATTEMPT = """
+import os, signal, sys
+from pathlib import Path
+from runner.base import clock
+from runner.locations import directory
+from runner.repository import repository
+from tests.unit.repository import tree_samples
+
+scratch, export, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+looks = 0
+
+def meddle():
+    global looks
+    looks += 1
+    if looks == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+repo = repository.open(directory.Directory(scratch / "repository"), "passphrase", clock=clock.SystemClock())
+bench = tree_samples.Bench(scratch, repo)
+bench.cancel = tree_samples.Meddling(meddle)
+bench.restore(export, scratch / "restored" / "target")
+print(looks)
+"""
+
+
+def attempt(scratch: Path, export: str, last: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", ATTEMPT, str(scratch), export, str(last)],
+        cwd=Path(runner.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("step", [1, 40, 120])
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_killed_restore_is_completed_by_the_next_attempt(tmp_path: Path, step: int, exists: bool) -> None:
+    source = tmp_path / "source"
+    (source / "below").mkdir(parents=True)
+    for number in range(100):
+        (source / "below" / str(number)).write_bytes(bytes([number]) * 1000)
+    (source / "below").chmod(0o555)
+    place = directory.Directory(tmp_path / "repository")
+    repo = repository.create(place, "passphrase", clock=clocks.SystemClock(), kdf=tree_samples.CHEAP)
+    export = tree_samples.Bench(tmp_path, repo).backup(source).export
+    (tmp_path / "restored").mkdir()
+    if exists:
+        (tmp_path / "restored" / "target").mkdir()
+
+    killed = attempt(tmp_path, export, step)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert not (tmp_path / "restored" / "target" / "source").exists()
+    completed = attempt(tmp_path, export, 0)
+    assert completed.returncode == 0, completed.stderr
+    assert int(completed.stdout) > step
+    assert tree_samples.account(tmp_path / "restored" / "target" / "source") == tree_samples.account(source)
+    assert os.listdir(tmp_path / "restored") == ["target"]
+    assert os.listdir(tmp_path / "restored" / "target") == ["source"]
+    for top in (source, tmp_path / "restored" / "target" / "source"):
+        (top / "below").chmod(0o755)

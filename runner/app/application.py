@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.app import builtins
 from runner.base import clock as clocks
-from runner.base import errors, redact
+from runner.base import errors, jsonvalue, redact
 from runner.base.jsonvalue import JsonObject
 from runner.engine import result, runs
 from runner.params import configuration, locations, passphrases
@@ -48,6 +48,7 @@ class Application:
         self._config = config
         self._passphrases = passphrases.Sources(file=passphrase_file, environment=environment, prompt=prompt)
         self._note = note
+        self._opened: dict[str, repositories.Repository] = {}
 
     @cached_property
     def _loaded(self) -> tuple[registry.Registry, list[plugins.Plugin]]:
@@ -121,7 +122,23 @@ class Application:
                 details=f"it would be in {target.spec['url']}",
                 hint="run a backup first, or name a location with --location",
             )
-        return repositories.open(self.open_location(target), self.passphrase(target), clock=self.clock)
+        # Deriving a key from a passphrase is slow on purpose; a command that needs the repository twice opens it once.
+        key = jsonvalue.canonical(target.to_json())
+        if key not in self._opened:
+            self._opened[key] = repositories.open(self.open_location(target), self.passphrase(target), clock=self.clock)
+        return self._opened[key]
+
+    def check_target(self, target: locations.Target) -> None:
+        """Find out before a backup starts whether its repository can be opened; the default one may be missing.
+
+        Raises:
+            RunnerError: As `open_repository`.
+        """
+        try:
+            self.open_repository(target)
+        except errors.EnvironmentProblem as error:
+            if error.code != "RT410" or not target.is_default:
+                raise
 
     def create_repository(self, target: locations.Target) -> repositories.Repository:
         """Make a repository at a location.

@@ -151,6 +151,8 @@ def _prepare(
         location=target.to_json(),
         overwrite=order.overwrite,
     )
+    if any(node.exports for node in plan.nodes):
+        app.check_target(target)
     if point is None and (plan.input_artifacts or order.restore_from is not None):
         point = restore_points.select(
             app.open_repository(target),

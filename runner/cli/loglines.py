@@ -44,7 +44,7 @@ def text(line: Mapping[str, Any]) -> str:
     level = "" if line.get("level") == "info" else f"{line.get('level')}: "
     event = "" if line.get("event") == "command.output" and said else str(line.get("event", ""))
     clock = str(line.get("time", ""))[11:19]
-    return " ".join(part for part in (clock, place + level + event, said or rest) if part)
+    return " ".join(part for part in (clock, (place + level + event).strip(), said or rest) if part)
 
 
 def _value(value: object) -> str:

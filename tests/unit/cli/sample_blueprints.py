@@ -1,0 +1,110 @@
+"""Blueprints that the tests of the command line run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FILES = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: papers
+actions:
+  backup:
+    inputs:
+      source: {type: path, default: ./papers}
+    outputArtifacts:
+      files: {keyValue: {export: "{{ phases.files.outputs.export }}"}}
+    phases:
+    - name: files
+      func: BackupFiles
+      args: {paths: ["{{ inputs.source }}"]}
+  restore:
+    inputArtifactNames: [files]
+    inputs:
+      target: {type: path, default: ./restored}
+    phases:
+    - name: files
+      func: RestoreFiles
+      args: {export: "{{ artifactsIn.files.export }}", target: "{{ inputs.target }}"}
+  forget:
+    phases:
+    - name: nothing
+      func: Pause
+      args: {duration: 0s}
+"""
+
+FAILING = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: failing
+actions:
+  backup:
+    phases:
+    - name: quiesce
+      func: RunCommand
+      args: {script: "echo quiesced"}
+      cleanup: {func: RunCommand, args: {script: "echo released"}}
+      revert: {func: RunCommand, args: {script: "echo undone"}}
+    - name: dump
+      func: RunCommand
+      args: {script: "echo the disk is on fire >&2; exit 7"}
+    - name: after
+      func: RunCommand
+      args: {script: "true"}
+"""
+
+WAITING = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: waiting
+actions:
+  backup:
+    phases:
+    - name: gate
+      func: Approve
+      args: {message: "delete the old system?"}
+    - name: after
+      func: RunCommand
+      args: {script: "true"}
+"""
+
+# Its second phase takes very long.
+SLOW = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: slow
+actions:
+  backup:
+    inputs:
+      marks: {type: path, default: ./marks}
+    phases:
+    - name: quiesce
+      func: RunCommand
+      args: {script: 'echo done >> "$MARKS"', env: {MARKS: "{{ inputs.marks }}"}}
+      revert:
+        func: RunCommand
+        args: {script: 'echo undone >> "$MARKS"', env: {MARKS: "{{ inputs.marks }}"}}
+    - name: dump
+      func: RunCommand
+      args: {script: 'sleep 600'}
+"""
+
+
+def write(directory: Path, text: str, name: str = "blueprint.yaml") -> Path:
+    """Write a blueprint and return its path."""
+    path = directory / name
+    path.write_text(text)
+    return path
+
+
+def papers(directory: Path) -> Path:
+    """Make the files that `FILES` backs up."""
+    source = directory / "papers"
+    source.mkdir()
+    (source / "letter.txt").write_text("dear reader\n" * 100)
+    (source / "empty").write_text("")
+    return source

@@ -1,0 +1,379 @@
+"""`runner exec` and the commands on its runs and restore points, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from runner.base import codes
+from tests.unit.cli import sample_blueprints as blueprints
+
+SCHEMAS = Path(__file__).parents[3] / "schemas"
+
+
+@pytest.fixture
+def backup(cli, tmp_path):
+    """Back the papers up once; return the object that `-o json` prints."""
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    answer = cli("exec", "blueprint.yaml", "-o", "json")
+    assert answer.code == 0, answer.err
+    return answer.json["run"]
+
+
+def test_result_has_the_shape_of_its_schema(backup):
+    schema = json.loads((SCHEMAS / "run-result.schema.json").read_text())
+    jsonschema.validate({"run": backup}, schema)
+    assert backup["status"] == "succeeded"
+    assert [point["location"] for point in backup["restorePoints"]] == [""]
+
+
+def test_a_backup_can_be_restored_by_the_command_that_it_prints(cli, tmp_path):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    command = cli("exec", "blueprint.yaml").out.splitlines()[-1].split("runner ")[1]
+    assert cli(*command.split()).code == 0
+    assert (tmp_path / "restored/papers/letter.txt").read_text() == "dear reader\n" * 100
+
+
+def test_a_second_backup_without_changes_says_that_nothing_is_new(backup, cli):
+    answer = cli("exec", "blueprint.yaml")
+    assert ", nothing new\n" in answer.out
+    assert "2 files, 0 B read, nothing new" in answer.err
+
+
+def test_restore_takes_the_latest_restore_point(backup, cli, tmp_path):
+    (tmp_path / "papers/letter.txt").write_text("second")
+    assert cli("exec", "blueprint.yaml").code == 0
+    assert cli("exec", "blueprint.yaml", "--action", "restore").code == 0
+    assert (tmp_path / "restored/papers/letter.txt").read_text() == "second"
+
+
+@pytest.mark.parametrize("meant", ["point", "prefix", "run"])
+def test_restore_takes_a_restore_point_or_the_run_that_made_it(meant, backup, cli, tmp_path):
+    (tmp_path / "papers/letter.txt").write_text("second")
+    assert cli("exec", "blueprint.yaml").code == 0
+    point = backup["restorePoints"][0]["id"]
+    text = {"point": point, "prefix": point[:6], "run": backup["id"]}[meant]
+    answer = cli("exec", "blueprint.yaml", "--action", "restore", "--from", text)
+    assert answer.code == 0
+    assert (tmp_path / "restored/papers/letter.txt").read_text() == "dear reader\n" * 100
+    assert answer.out.endswith(f"restored to:  {tmp_path}/restored\n")
+
+
+def test_restore_does_not_write_over_data_unless_told(backup, cli, tmp_path):
+    (tmp_path / "restored/papers").mkdir(parents=True)
+    (tmp_path / "restored/papers/letter.txt").write_text("mine")
+    answer = cli("exec", "blueprint.yaml", "--action", "restore")
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert "error[RT310]" in answer.err
+    assert (tmp_path / "restored/papers/letter.txt").read_text() == "mine"
+    assert cli("exec", "blueprint.yaml", "--action", "restore", "--overwrite").code == 0
+    assert (tmp_path / "restored/papers/letter.txt").read_text() != "mine"
+
+
+def test_an_object_keeps_restore_points_apart(backup, cli):
+    answer = cli("exec", "blueprint.yaml", "--action", "restore", "--object", "Deployment/shop/web")
+    assert answer.code == codes.exit_of("RT418")
+    assert 'there is no restore point of "papers" of Deployment/shop/web' in answer.err
+
+
+def test_an_unknown_restore_point_is_named(backup, cli):
+    answer = cli("exec", "blueprint.yaml", "--action", "restore", "--from", "zzzzzzzz", "-o", "json")
+    assert answer.code == codes.Exit.FAILED
+    assert answer.error["code"] == "RT418"
+    assert answer.error["hint"] == "list them with `runner restore-points list`"
+
+
+def test_restore_before_any_backup_says_so_and_makes_nothing(cli, tmp_path, state_dir):
+    blueprints.write(tmp_path, blueprints.FILES)
+    answer = cli("exec", "blueprint.yaml", "--action", "restore")
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert "error[RT410]: nothing has been backed up here yet" in answer.err
+    assert not state_dir.exists()
+
+
+def test_a_restore_needs_only_the_location_and_its_passphrase(backup, cli, tmp_path, state_dir):
+    state_dir.rename(tmp_path / "elsewhere")
+    location = ("--location", tmp_path / "elsewhere/repository")
+    key = ("--passphrase-file", tmp_path / "elsewhere/repository.key")
+    answer = cli("exec", "blueprint.yaml", "--action", "restore", "--from", "latest", *location, *key)
+    assert answer.code == 0
+    assert (tmp_path / "restored/papers/letter.txt").exists()
+
+
+def test_a_restore_point_restores_itself_without_a_blueprint(backup, cli, tmp_path):
+    (tmp_path / "blueprint.yaml").unlink()
+    point = backup["restorePoints"][0]["id"]
+    assert cli("restore-points", "restore", point[:8], "--set", "target=back").code == 0
+    assert (tmp_path / "back/papers/letter.txt").exists()
+
+
+def test_first_use_prints_once_where_the_passphrase_is(cli, tmp_path, state_dir):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    said = [cli("exec", "blueprint.yaml").err for _ in range(2)]
+    assert [f"its passphrase is in {state_dir}/repository.key" in text for text in said] == [True, False]
+    assert (state_dir / "repository.key").stat().st_mode & 0o777 == 0o600
+    assert state_dir.stat().st_mode & 0o777 == 0o700
+
+
+def test_another_location_needs_a_repository_first(cli, tmp_path, monkeypatch):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    monkeypatch.setenv("RUNNER_PASSPHRASE", "correct horse")
+    location = ("--location", f"file://{tmp_path}/nas")
+    answer = cli("exec", "blueprint.yaml", *location)
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert "error[RT410]" in answer.err
+    assert cli("runs", "-o", "json").rows == []
+    assert cli("repository", "init", *location).code == 0
+    answer = cli("exec", "blueprint.yaml", *location)
+    assert answer.code == 0
+    assert f"--action restore --location file://{tmp_path}/nas --from" in answer.out
+    monkeypatch.setenv("RUNNER_PASSPHRASE", "wrong")
+    answer = cli("restore-points", "list", *location)
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert "error[RT412]" in answer.err
+
+
+def test_a_configured_location_is_used_by_name(cli, tmp_path):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    (tmp_path / "nas.key").write_text("correct horse\n")
+    config = blueprints.write(
+        tmp_path, "locations: {nas: {type: directory, path: nas, passphraseFile: nas.key}}\n", "config.yaml"
+    )
+    assert cli("repository", "init", "--location", "nas", "--config", config).code == 0
+    assert cli("exec", "blueprint.yaml", "--location", "nas", "--config", config).code == 0
+    assert (tmp_path / "nas/config").exists()
+    answer = cli("restore-points", "list", "--location", "naas", "--config", config)
+    assert (answer.code, 'did you mean "nas"?' in answer.err) == (codes.Exit.USAGE, True)
+
+
+def test_a_failed_run_tells_what_was_undone_and_exits_1(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.FAILING)
+    answer = cli("exec", "blueprint.yaml")
+    assert answer.code == codes.Exit.FAILED
+    assert answer.out == ""
+    assert "  | the disk is on fire\n" in answer.err
+    assert "  reverted: quiesce\n  cleaned up: quiesce\n" in answer.err
+
+
+def test_a_failed_run_as_json_is_a_result_and_an_error(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.FAILING)
+    answer = cli("exec", "blueprint.yaml", "-o", "json")
+    assert answer.json["run"]["status"] == "failed"
+    assert answer.error == answer.json["run"]["error"]
+    assert answer.error["code"] == "RT206"
+
+
+def test_quiet_and_no_progress_show_only_the_result(cli, tmp_path):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    cli("repository", "init")
+    for option in ("--quiet", "--progress=none"):
+        answer = cli("exec", "blueprint.yaml", option)
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out.startswith("Restore point ")
+
+
+def test_progress_as_json_is_one_object_a_line(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.FAILING)
+    lines = [
+        json.loads(line) for line in cli("exec", "blueprint.yaml", "--progress", "json", "-o", "json").err.splitlines()
+    ]
+    assert [line["type"] for line in lines[:3]] == ["run.attached", "phase.started", "phase.succeeded"]
+    assert lines[-2]["type"] == "run.finished"
+
+
+def test_verbose_shows_the_output_of_commands(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.FAILING)
+    assert "[quiesce] quiesced" in cli("exec", "blueprint.yaml", "-v").err
+    assert "[quiesce] quiesced" not in cli("exec", "blueprint.yaml").err
+
+
+def test_a_run_id_is_used_once(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.FILES)
+    assert cli("exec", "blueprint.yaml", "--action", "forget", "--run-id", "7kq2m9xw").code == 0
+    answer = cli("exec", "blueprint.yaml", "--action", "forget", "--run-id", "7kq2m9xw")
+    assert answer.code == codes.Exit.USAGE
+    assert 'error[RT104]: there is a run "7kq2m9xw" already' in answer.err
+
+
+def test_a_dry_run_touches_nothing(cli, tmp_path, state_dir):
+    blueprints.write(tmp_path, blueprints.FILES)
+    answer = cli("exec", "blueprint.yaml", "--dry-run", "-o", "json")
+    assert answer.code == 0
+    assert answer.json["inputs"] == {"source": f"{tmp_path}/papers"}
+    assert [node["id"] for node in answer.json["plan"]["nodes"]] == ["files"]
+    assert not state_dir.exists()
+
+
+def test_a_waiting_run_exits_6_and_goes_on_when_it_is_approved(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.WAITING)
+    answer = cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
+    assert answer.code == codes.Exit.WAITING
+    assert "gate: delete the old system?\n    runner approve 7kq2m9xw gate\n" in answer.err
+    assert cli("resume", "7kq2m9xw").code == codes.Exit.WAITING
+    assert cli("approve", "7k", "gate", "--comment", "sure").code == 0
+    assert cli("show", "7k", "-o", "json").json["run"]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("approve", "7k", "gaet"), 'did you mean "gate"?'),
+        (("approve", "7k", "after"), 'the phase "after" of run 7kq2m9xw does not wait for an approval'),
+        (("resume", "7k", "--settle", "gate"), "write --settle PHASE=rerun"),
+        (("resume", "7k", "--settle", "gaet=rerun"), 'did you mean "gate"?'),
+        (("logs", "7k", "gaet"), 'did you mean "gate"?'),
+        (("show", "zz"), 'error[RT105]: there is no run "zz"'),
+    ],
+)
+def test_mistakes_about_runs_are_told_with_a_hint(arguments, said, cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.WAITING)
+    cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
+    answer = cli(*arguments)
+    assert answer.code == codes.Exit.USAGE
+    assert said in answer.err
+
+
+def test_cancelling_a_run_that_nobody_drives_unwinds_it(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.WAITING)
+    cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
+    assert cli("cancel", "7kq2m9xw").code == 0
+    assert cli("show", "7kq2m9xw", "-o", "json").json["run"]["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("command", ["cancel", "resume"])
+def test_a_run_that_has_ended_cannot_be_changed(command, cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.FILES)
+    cli("exec", "blueprint.yaml", "--action", "forget", "--run-id", "7kq2m9xw")
+    answer = cli(command, "7kq2m9xw")
+    assert answer.code == codes.Exit.USAGE
+    assert "error[RT212]: run 7kq2m9xw has already ended: succeeded" in answer.err
+
+
+def test_runs_are_listed_newest_first_and_by_state(cli, tmp_path):
+    assert cli("runs").err == "there are no runs\n"
+    blueprints.write(tmp_path, blueprints.FAILING)
+    cli("exec", "blueprint.yaml", "--run-id", "aaaaaaaa")
+    blueprints.write(tmp_path, blueprints.WAITING)
+    cli("exec", "blueprint.yaml", "--run-id", "bbbbbbbb")
+    assert [row["id"] for row in cli("runs", "-o", "json").rows] == ["bbbbbbbb", "aaaaaaaa"]
+    assert [row["id"] for row in cli("runs", "-o", "json", "--status", "failed").rows] == ["aaaaaaaa"]
+    assert [row["id"] for row in cli("runs", "-o", "json", "--limit", "1").rows] == ["bbbbbbbb"]
+
+
+def test_logs_of_one_phase_are_its_lines_only(cli, tmp_path):
+    blueprints.write(tmp_path, blueprints.FAILING)
+    cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
+    assert "quiesced" in cli("logs", "7kq2m9xw").out
+    lines = cli("logs", "7kq2m9xw", "dump", "-o", "json").rows
+    assert {line["phase"] for line in lines} == {"dump"}
+    assert cli("logs", "7kq2m9xw", "-f").out == cli("logs", "7kq2m9xw").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("exec", "none.yaml"), codes.Exit.USAGE, "error[RT103]: the file none.yaml cannot be read"),
+        (("exec", "blueprint.yaml", "--action", "bakup"), codes.Exit.USAGE, 'did you mean "backup"?'),
+        (("exec", "blueprint.yaml", "--set", "sorce=x"), codes.Exit.INVALID, 'did you mean "source"?'),
+        (("exec", "blueprint.yaml", "--object", "web"), codes.Exit.USAGE, "write --object KIND/NAMESPACE/NAME"),
+        (("exec", "blueprint.yaml", "--location", "nas"), codes.Exit.USAGE, 'there is no location "nas"'),
+        (("exec", "blueprint.yaml", "--location", "s4://x"), codes.Exit.USAGE, "error[RT403]"),
+        (("exec", "blueprint.yaml", "--run-id", "Not An Id"), codes.Exit.USAGE, "error[RT104]"),
+        (("exec", "blueprint.yaml", "--config", "none"), codes.Exit.USAGE, "error[RT103]"),
+        (("plan", "blueprint.yaml", "--action", "bakup"), codes.Exit.USAGE, 'did you mean "backup"?'),
+    ],
+)
+def test_mistakes_are_told_with_a_hint_and_leave_nothing(arguments, code, said, cli, tmp_path, state_dir):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    answer = cli(*arguments)
+    assert answer.code == code
+    assert said in answer.err
+    assert not (state_dir / "repository").exists()
+    assert cli("runs", "-o", "json").rows == []
+
+
+def test_an_invalid_blueprint_shows_every_problem_and_exits_3(cli, tmp_path):
+    text = blueprints.FILES.replace("func: BackupFiles", "func: BackupFile").replace(
+        "artifactsIn.files", "artifactsIn.fils"
+    )
+    blueprints.write(tmp_path, text)
+    answer = cli("exec", "blueprint.yaml")
+    assert answer.code == codes.Exit.INVALID
+    assert "blueprint.yaml:13:13: error[KB501]" in answer.err
+    assert "error[KB314]" in answer.err
+    error = cli("exec", "blueprint.yaml", "-o", "json").error
+    assert error["code"] == "RT102"
+    assert [finding["code"] for finding in error["diagnostics"]] == ["KB501", "KB314"]
+
+
+def test_a_kanister_document_is_refused_when_it_is_to_run(cli, tmp_path):
+    blueprints.write(
+        tmp_path,
+        "apiVersion: cr.kanister.io/v1alpha1\nkind: Blueprint\nmetadata: {name: old}\n"
+        "actions: {backup: {phases: [{func: KubeTask, name: x, args: {}}]}}\n",
+    )
+    answer = cli("exec", "blueprint.yaml")
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert "error[RT106]" in answer.err
+
+
+def test_restore_points_are_listed_shown_verified_and_deleted(backup, cli):
+    point = backup["restorePoints"][0]["id"]
+    assert [row["id"] for row in cli("restore-points", "list", "-o", "json").rows] == [point]
+    assert cli("restore-points", "list", "--blueprint", "other", "-o", "json").rows == []
+    shown = cli("restore-points", "show", point[:8], "-o", "json").json
+    assert shown["blueprintText"] == blueprints.FILES
+    assert shown["run"] == backup["id"]
+    [verified] = cli("restore-points", "verify", "-o", "json").rows
+    assert (verified["id"], verified["problems"]) == (point, [])
+    assert verified["bytesVerified"] >= 1200
+    assert cli("restore-points", "delete", point[:8], "--dry-run").out == f"would delete restore point {point}\n"
+    assert cli("restore-points", "delete", point[:8], "zzzzzzzz").code == codes.Exit.FAILED
+    assert cli("restore-points", "delete", point[:8]).out == f"deleted restore point {point}\n"
+    assert cli("restore-points", "list").err == "there are no restore points\n"
+
+
+def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(backup, cli, state_dir):
+    for pack in (state_dir / "repository/data").rglob("*"):
+        if pack.is_file():
+            pack.chmod(0o600)
+            data = bytearray(pack.read_bytes())
+            data[20] ^= 1
+            pack.write_bytes(data)
+    answer = cli("repository", "check", "--read-data", "-o", "json")
+    assert answer.code == codes.Exit.FAILED
+    assert backup["restorePoints"][0]["id"] in answer.json["problems"][0]["restorePoints"]
+    assert cli("restore-points", "verify").code == codes.Exit.FAILED
+
+
+def test_repository_commands_on_a_good_repository(backup, cli):
+    assert cli("repository", "check", "-o", "json").json["problems"] == []
+    assert cli("repository", "stats", "-o", "json").json["restorePoints"] == 1
+    assert cli("repository", "prune", "--unfinished", "1h", "-o", "json").json["packsRemoved"] == 0
+    assert cli("repository", "init").code == codes.Exit.ENVIRONMENT
+    answer = cli("repository", "prune", "--unfinished", "soon")
+    assert (answer.code, '"soon" is not a duration' in answer.err) == (codes.Exit.USAGE, True)
+
+
+def test_keys_are_added_changed_and_removed(backup, cli, tmp_path, state_dir):
+    (tmp_path / "second").write_text("second\n")
+    (tmp_path / "third").write_text("third\n")
+    first = cli("repository", "key", "list", "-o", "json").rows[0]["slot"]
+    cli("repository", "key", "add", "--new-passphrase-file", "second")
+    assert cli("restore-points", "list", "--passphrase-file", "second").code == 0
+    assert cli("repository", "key", "remove", first, "--passphrase-file", "second").code == 0
+    assert cli("restore-points", "list").code == codes.exit_of("RT412")
+    answer = cli("repository", "key", "passwd", "--passphrase-file", "second", "--new-passphrase-file", "third")
+    assert answer.err == f"warning: {tmp_path}/second still holds the old passphrase: put the new one there\n"
+    assert cli("restore-points", "list", "--passphrase-file", "third").code == 0
+    assert cli("restore-points", "list", "--passphrase-file", "second").code == codes.exit_of("RT412")

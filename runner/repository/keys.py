@@ -9,7 +9,7 @@ from runner.repository.keyslots import KdfCost, SlotInfo
 
 def slots(repo: repository.Repository) -> list[SlotInfo]:
     """Return the key slots, ordered by name."""
-    return keyslots.describe(repo.location)
+    return keyslots.describe(repo.location, repo.keys.repository)
 
 
 def add(repo: repository.Repository, passphrase: str, *, kdf: KdfCost = keyslots.DEFAULT_COST) -> str:
@@ -25,7 +25,7 @@ def remove(repo: repository.Repository, slot: str) -> None:
     Raises:
         UsageError: If there is no such slot, or it is the last one.
     """
-    names = list(keyslots.names(repo.location))
+    names = [info.slot for info in slots(repo)]
     if slot not in names:
         raise errors.UsageError(
             f'the repository has no key slot "{slot}"', hint="list them with `runner repository key list`"

@@ -138,9 +138,14 @@ def names(location: locations.Location) -> Iterator[str]:
         yield info.name.removeprefix(PREFIX)
 
 
-def describe(location: locations.Location) -> list[SlotInfo]:
-    """Describe all slots, ordered by name."""
-    return [SlotInfo(slot=name, created=read(location, name).created) for name in names(location)]
+def describe(location: locations.Location, repository: bytes) -> list[SlotInfo]:
+    """Describe the slots of a repository, ordered by name; others may be left of one that was never finished.
+
+    Raises:
+        RepositoryDamaged: If one is not what was written.
+    """
+    found = ((name, read(location, name)) for name in names(location))
+    return [SlotInfo(slot=name, created=slot.created) for name, slot in found if slot.repository == repository]
 
 
 def unlock(location: locations.Location, repository: bytes, passphrase: str) -> tuple[str, crypto.Keys]:

@@ -103,8 +103,12 @@ class Writer:
 
     def __enter__(self) -> Writer:
         self._lock.__enter__()
-        # Only now is it certain that no pruning takes away what the index names.
-        self._index.refresh()
+        try:
+            # Only now is it certain that no pruning takes away what the index names.
+            self._index.refresh()
+        except BaseException:
+            self._lock.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

@@ -48,6 +48,9 @@ def test_slot_of_another_repository_is_passed_over() -> None:
     slot = next(info.name for info in other.location.list("keys/"))
     repo.location.put("keys/00000000", [other.location.get(slot)])
     assert opens(repo, "secret")
+    (own,) = keys.slots(repo)
+    with pytest.raises(errors.UsageError, match="last"):
+        keys.remove(repo, own.slot)
 
 
 def test_statistics_count_what_is_there() -> None:

@@ -111,6 +111,16 @@ def test_export_whose_lock_was_taken_away_fails_before_it_can_be_found() -> None
     assert repo.find_export("t") is None
 
 
+def test_export_that_cannot_begin_leaves_no_lock() -> None:
+    repo = make()
+    put(repo, "a", b"data")
+    segment = next(info.name for info in repo.location.list("index/"))
+    repo.location.put(segment, [b"damaged"], overwrite=True)
+    with pytest.raises(failures.RepositoryDamaged):
+        put(reopen(repo), "b", b"data")
+    assert held(repo) == []
+
+
 def test_listing_that_lags_is_waited_for() -> None:
     time = clock.FakeClock(START)
     location = memory.Memory(clock=time, listing_delay=5.0)

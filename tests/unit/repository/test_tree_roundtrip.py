@@ -11,7 +11,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.repository import tree_descent
@@ -256,7 +256,7 @@ def write_tree(place: bytes, tree: object, mode: int) -> None:
             os.utime(place, ns=(mode, MTIME + mode))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None)
 @given(tree=st.dictionaries(NAMES, TREES, max_size=6), mode=st.integers(0, 0o777))
 def test_any_tree_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: dict[bytes, object], mode: int) -> None:
     scratch = tmp_path_factory.mktemp("any")

@@ -33,9 +33,14 @@ def account() -> str:
     return subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
 
 
+def environment(directory: Path) -> dict[str, str]:
+    """Give the server a directory for temporary files of its own: at its start it removes those of other servers."""
+    return {**os.environ, "TMPDIR": str(directory / "tmp")}
+
+
 def make(directory: Path) -> None:
     """Make the data directory and the password."""
-    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "tmp").mkdir(parents=True, exist_ok=True)
     secret = directory / "password"
     secret.touch(mode=0o600)
     secret.write_text(secrets.token_urlsafe(18))
@@ -45,7 +50,7 @@ def make(directory: Path) -> None:
                 program("mariadb-install-db"), "--no-defaults", f"--datadir={directory / 'data'}",
                 "--auth-root-authentication-method=normal", "--skip-test-db", f"--user={account()}",
             ],
-            stdout=log, stderr=log, check=True,
+            stdout=log, stderr=log, env=environment(directory), check=True,
         )  # fmt: skip
 
 
@@ -61,7 +66,7 @@ def start(directory: Path, port: int) -> None:
                 "--socket=server.sock", f"--port={port}", "--bind-address=127.0.0.1",
                 f"--pid-file={directory / 'pid'}",
             ],
-            stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment(directory), start_new_session=True,
         )  # fmt: skip
     wait_until_it_answers(directory, server)
     if fresh:

@@ -94,6 +94,12 @@ class Group(click.Group):
         """Write the subcommands only; a group has no options of its own."""
         self.format_commands(ctx, formatter)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the subcommands with the whole first sentence of each."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, (found.help or "").split("\n")[0]) for name, found in commands if found])
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -152,6 +158,8 @@ def _help_option(command: click.Command, context: click.Context) -> list[click.P
 def _write_options(
     context: click.Context, formatter: click.HelpFormatter, title: str, options: Sequence[click.Parameter]
 ) -> None:
-    records = [record for option in options if (record := option.get_help_record(context))]
+    # Arguments stand in the usage line; newer versions of click give them help records as well.
+    shown = (option.get_help_record(context) for option in options if isinstance(option, click.Option))
+    records = [record for record in shown if record is not None]
     with formatter.section(title):
         formatter.write_dl(records)

@@ -169,15 +169,15 @@ def _text(console: consoles.Console, point: RestorePoint) -> Iterator[str]:
     yield f"  made {phrases.when(stored.to_json(point)['created'])} by run {point.run}"  # type: ignore[arg-type]
     yield ""
     yield from consoles.table(
-        ["PHASE", "KIND", "SOURCE", "READ", "STORED", "EXPORT"],
+        ["PHASE", "KIND", "READ", "STORED", "EXPORT", "SOURCE"],
         [
             (
                 export.phase,
                 export.kind,
-                export.source,
                 quantities.bytes_for_people(export.bytes_read),
                 quantities.bytes_for_people(export.bytes_stored),
                 export.export,
+                export.source,
             )
             for export in point.exports
         ],

@@ -40,7 +40,6 @@ def _text(console: consoles.Console, run: RunResult) -> Iterator[str]:
     for node, error in run.failures:
         yield ""
         yield from failures.journalled(console, console.out, node, error)
-    yield from report.undone(run)
     yield from report.waits(run)
     if run.status is RunStatus.INTERRUPTED:
         yield from report.going_on(run)

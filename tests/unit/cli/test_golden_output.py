@@ -1,0 +1,91 @@
+"""What commands print for people, word for word, with times, ids and paths made equal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli import sample_blueprints as blueprints
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "cli"
+RUN = "7kq2m9xw"
+
+
+ID = "[0-9a-hjkmnp-tv-z]"
+WORDS = "estore point:? |--from |restore-points (?:show|restore) |^✓ |^"
+POINT = re.compile(rf"(?m)({WORDS})({ID}{{16}}|{ID}{{8}})(?= |$|,)")
+
+
+def normal(text: str, directory: Path) -> str:
+    """Replace what differs from run to run by something of the same width, where columns depend on it."""
+    text = text.replace(str(directory), "DIR")
+    text = re.sub(r" +\d+(\.\d)? s\b", lambda match: " 0.0 s".rjust(len(match[0])), text)
+    text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-01-01 00:00 UTC", text)
+    text = re.sub(r"\b\d+(?= B\b)", "999", text)
+    text = re.sub(r"\d\.\d KiB verified", "1.0 KiB verified", text)
+    text = re.sub(rf"\b{ID}{{26}}\b", "e" * 26, text)
+    return POINT.sub(lambda match: match[1] + (match[2] if match[2] in (RUN, "aaaaaaaa") else "p" * 8), text)
+
+
+@pytest.fixture
+def told(cli, tmp_path, golden):
+    """Compare the answer of a command line with its golden file."""
+
+    def compare(name: str, *arguments: str) -> None:
+        answer = cli(*arguments)
+        shown = f"$ runner {' '.join(arguments)}\n{answer.out}"
+        shown += f"--- standard error\n{answer.err}" if answer.err else ""
+        golden(GOLDEN / f"{name}.txt", normal(f"{shown}--- exit {answer.code}\n", tmp_path))
+
+    return compare
+
+
+def test_help(told):
+    told("help", "--help")
+
+
+@pytest.mark.parametrize("command", ["exec", "validate", "resume", "restore-points", "repository"])
+def test_help_of_commands(command, told):
+    told(f"help-{command}", command, "--help")
+
+
+def test_backup_restore_and_what_they_leave(told, cli, tmp_path):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    told("validate", "validate", "blueprint.yaml")
+    told("plan", "plan", "blueprint.yaml")
+    told("backup", "exec", "blueprint.yaml", "--run-id", RUN)
+    told("restore", "exec", "blueprint.yaml", "--action", "restore", "--run-id", "aaaaaaaa")
+    told("restore-dry-run", "exec", "blueprint.yaml", "--action", "restore", "--dry-run")
+    told("runs", "runs")
+    told("show", "show", RUN)
+    told("restore-points-list", "restore-points", "list")
+    told("restore-points-show", "restore-points", "show", cli("restore-points", "list", "-o", "json").rows[0]["id"])
+    told("restore-points-verify", "restore-points", "verify")
+    told("repository-check", "repository", "check")
+
+
+def test_failure(told, tmp_path):
+    blueprints.write(tmp_path, blueprints.FAILING)
+    told("failed", "exec", "blueprint.yaml", "--run-id", RUN)
+    told("failed-show", "show", RUN)
+
+
+def test_waiting(told, tmp_path):
+    blueprints.write(tmp_path, blueprints.WAITING)
+    told("waiting", "exec", "blueprint.yaml", "--run-id", RUN)
+    told("cancelled", "cancel", RUN)
+
+
+def test_explain(told):
+    told("explain-function", "explain", "Pause")
+    told("explain-code", "explain", "rt105")
+
+
+def test_findings_in_each_form(told, tmp_path):
+    blueprints.write(tmp_path, blueprints.FILES.replace("BackupFiles", "BackupFile"))
+    told("findings-text", "validate", "blueprint.yaml")
+    told("findings-json", "validate", "blueprint.yaml", "--format", "json")
+    told("findings-github", "validate", "blueprint.yaml", "--format", "github")

@@ -47,7 +47,8 @@ class Runner:
 
     def __call__(self, *arguments: str | Path, cwd: Path = TOP) -> Done:
         """Run `runner` with these arguments."""
-        environment = {**os.environ, "PYTHONPATH": str(TOP), **self.environment, "RUNNER_STATE_DIR": str(self.state)}
+        found = os.pathsep.join(filter(None, [str(TOP), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "PYTHONPATH": found, **self.environment, "RUNNER_STATE_DIR": str(self.state)}
         done = subprocess.run(
             [sys.executable, "-m", "runner", *map(str, arguments)],
             cwd=cwd, env=environment, capture_output=True, text=True, check=False,

@@ -80,9 +80,13 @@ class Application:
         return result.load(self.runs.find(prefix), self.clock.now())
 
     def run_results(self) -> Iterator[result.RunResult]:
-        """Yield what each run amounts to now, newest first."""
+        """Yield what each run amounts to now, newest first; one that cannot be read is noted and left out."""
         now = self.clock.now()
-        return (result.load(directory, now) for directory in self.runs.all())
+        for directory in self.runs.all():
+            try:
+                yield result.load(directory, now)
+            except errors.RunnerError as error:
+                self._note(f"run {directory.id} cannot be read: {error.message}")
 
     def expire_runs(self) -> None:
         """Remove old runs; one whose journal is damaged stays, and does not keep others from running."""

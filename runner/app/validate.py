@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.base import diagnostic, errors
 from runner.checks import run as checks
+from runner.document import nodes, yamlread
 from runner.model import load
 from runner.registry import registry
 
@@ -30,6 +31,14 @@ def files(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def _kind(path: Path) -> str | None:
+    """Return the `kind` that a document states, however broken the rest of it is."""
+    text, _ = yamlread.read_file(path)
+    root = None if text is None else yamlread.read(text, str(path))[0]
+    node = root.get("kind") if isinstance(root, nodes.MapNode) else None
+    return node.text if isinstance(node, nodes.ScalarNode) else None
+
+
 def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnostic.Diagnostic]:
     """Return all findings about some documents, in order.
 
@@ -38,6 +47,9 @@ def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnosti
     """
     found: list[diagnostic.Diagnostic] = []
     for path in documents:
+        if _kind(path) == "LocationProfile":
+            found += load.load_location_profile(path)[1]
+            continue
         blueprint, problems = load.load_blueprint(path)
         found += problems
         if blueprint is not None:

@@ -377,3 +377,56 @@ def test_keys_are_added_changed_and_removed(backup, cli, tmp_path, state_dir):
     assert answer.err == f"warning: {tmp_path}/second still holds the old passphrase: put the new one there\n"
     assert cli("restore-points", "list", "--passphrase-file", "third").code == 0
     assert cli("restore-points", "list", "--passphrase-file", "second").code == codes.exit_of("RT412")
+
+
+def test_a_run_with_a_damaged_journal_hides_no_other(cli, tmp_path, state_dir):
+    blueprints.write(tmp_path, blueprints.FAILING)
+    cli("exec", "blueprint.yaml", "--run-id", "aaaaaaaa")
+    cli("exec", "blueprint.yaml", "--run-id", "bbbbbbbb")
+    journal = state_dir / "runs/aaaaaaaa/journal"
+    data = bytearray(journal.read_bytes())
+    data[40] ^= 1
+    journal.write_bytes(data)
+    answer = cli("runs", "-o", "json")
+    assert [row["id"] for row in answer.rows] == ["bbbbbbbb"]
+    assert "run aaaaaaaa cannot be read" in answer.err
+    assert cli("show", "aaaaaaaa").code == codes.exit_of("RT213")
+
+
+def test_a_blueprint_that_needs_a_broken_plugin_names_it(cli, tmp_path, monkeypatch):
+    information = tmp_path / "site/broken-2.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 2.0\n")
+    (information / "entry_points.txt").write_text("[runner.functions]\nTapeBackup = not_there:tape\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    assert cli("exec", "blueprint.yaml").code == 0
+    blueprints.write(tmp_path, blueprints.FILES.replace("func: BackupFiles", "func: TapeBackup"))
+    answer = cli("exec", "blueprint.yaml")
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert 'error[RT902]: the plugin broken 2.0, which brings "TapeBackup", cannot be loaded' in answer.err
+    shown = cli("plugins").out
+    assert "TapeBackup  functions  broken 2.0  failed" in shown
+    assert "No module named 'not_there'" in shown
+
+
+def test_validate_searches_directories_and_refuses_empty_ones(cli, tmp_path):
+    (tmp_path / "deep/er").mkdir(parents=True)
+    blueprints.write(tmp_path / "deep/er", blueprints.FILES, "good.yml")
+    blueprints.write(tmp_path / "deep", "kind: [", "bad.yaml")
+    answer = cli("validate", "deep", "-o", "json")
+    assert answer.code == codes.Exit.INVALID
+    assert {row["position"]["file"] for row in answer.rows} == {"deep/bad.yaml"}
+    assert answer.err == "2 documents checked, 1 with errors\n"
+    (tmp_path / "none").mkdir()
+    assert cli("validate", "none").code == codes.Exit.USAGE
+    assert cli("validate", "missing.yaml").code == codes.Exit.USAGE
+
+
+def test_validate_checks_location_profiles_too(cli, tmp_path):
+    head = "apiVersion: blueprint-runner.dev/v1\nkind: LocationProfile\nmetadata: {name: nas}\n"
+    blueprints.write(tmp_path, head + "spec: {type: directory, path: /mnt/nas}\n", "good.yaml")
+    blueprints.write(tmp_path, head + "spec: {type: directory}\n", "bad.yaml")
+    assert cli("validate", "good.yaml").code == 0
+    assert [row["code"] for row in cli("validate", "bad.yaml", "-o", "json").rows] == ["KB202"]

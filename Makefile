@@ -21,4 +21,4 @@ bench:
 
 # Everything that is generated and committed; a test each compares it with the code.
 docs:
-	$(BIN)python -m pytest -q tests -k freshness --update-golden
+	$(BIN)python -m pytest -q tests -k "freshness or function_schemas" --update-golden

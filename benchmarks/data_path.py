@@ -1,6 +1,6 @@
 """The data path against `zstd -1 -T2` and restic, in one run, as ratios; exits non-zero when a number is missed.
 
-    python benchmarks/data_path.py [--size 1GiB] [--rounds 5] [--skip-large]
+    python benchmarks/data_path.py [--size 2GiB] [--rounds 3] [--skip-large]
 
 Makes an image that is like a file system: programs and texts of this machine, log lines, random bytes, a quarter of
 holes. Every run is a process of its own on the image in the page cache; runs are interleaved because machines are
@@ -350,8 +350,8 @@ def large(scratch: Path) -> bool:
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", default="1GiB")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size", default="2GiB", help="size of the image; a small one measures start-up")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--skip-large", action="store_true", help="leave out the volumes of 4 and 64 GiB")
     parser.add_argument("--scratch", help="where to work; needs about five times the size")
     for name in ("child", "repository", "image", "base", "changed", "extents"):

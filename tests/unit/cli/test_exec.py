@@ -430,3 +430,28 @@ def test_validate_checks_location_profiles_too(cli, tmp_path):
     blueprints.write(tmp_path, head + "spec: {type: directory}\n", "bad.yaml")
     assert cli("validate", "good.yaml").code == 0
     assert [row["code"] for row in cli("validate", "bad.yaml", "-o", "json").rows] == ["KB202"]
+
+
+def test_a_resumed_run_reads_its_passphrase_from_where_it_came_from(cli, tmp_path, monkeypatch):
+    blueprints.papers(tmp_path)
+    gate = '    phases:\n    - name: gate\n      func: Approve\n      args: {message: "go on?"}\n'
+    blueprints.write(tmp_path, blueprints.FILES.replace("    phases:\n", gate, 1))
+    (tmp_path / "nas.key").write_text("correct horse\n")
+    options = ("--location", tmp_path / "nas/", "--passphrase-file", "nas.key")
+    assert cli("repository", "init", *options).code == 0
+    assert cli("exec", "blueprint.yaml", *options, "--run-id", "7kq2m9xw").code == codes.Exit.WAITING
+    monkeypatch.setenv("RUNNER_PASSPHRASE", "of another repository")
+    monkeypatch.chdir("/")
+    answer = cli("approve", "7kq2m9xw", "gate")
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("Restore point ")
+
+
+def test_a_secret_input_is_masked_in_a_dry_run(cli, tmp_path):
+    secret = "      source: {type: path, default: ./papers}\n      password: {type: string, secret: true}\n"
+    blueprints.write(tmp_path, blueprints.FILES.replace("      source: {type: path, default: ./papers}\n", secret))
+    (tmp_path / "password").write_text("hunter22\n")
+    for form in ("text", "json", "yaml"):
+        answer = cli("exec", "blueprint.yaml", "--set-file", "password=password", "--dry-run", "-o", form)
+        assert (answer.code, "[secret]" in answer.out) == (0, True)
+        assert "hunter22" not in answer.out + answer.err

@@ -1,0 +1,122 @@
+"""How far a run is, as lines, bars and words."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich import console as rich_console
+from rich import progress as rich_progress
+
+from runner.base import clock
+from runner.cli import console, loglines, phrases, progress, settings
+from runner.engine import host
+
+
+def report(completed: int, total: int | None = None, unit: str = "bytes", description: str = "") -> host.Progress:
+    return host.Progress(node="files", completed=completed, total=total, unit=unit, description=description)
+
+
+@pytest.fixture
+def terminal() -> console.Console:
+    return console.Console(settings.from_environment({"HOME": "/"}), io.StringIO(), io.StringIO(), {})
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (report(512), "512 B"),
+        (report(12 << 20, 85 << 20), "12.0 MiB of 85.0 MiB"),
+        (report(1204, None, "files"), "1,204 files"),
+        (report(3, 9, "files", "a.txt"), "3 of 9 files a.txt"),
+    ],
+)
+def test_progress_is_said_in_units_of_people(given, expected):
+    assert progress.amount(given) == expected
+
+
+def test_plain_progress_of_a_long_phase_comes_every_ten_seconds(terminal):
+    time = clock.FakeClock()
+    plain = progress.Plain(terminal, time)
+    for megabytes in range(1, 24):
+        plain.progress(report(megabytes << 20))
+        time.advance(1)
+    assert terminal.err._stream.getvalue() == "    files: 11.0 MiB\n    files: 21.0 MiB\n"
+
+
+def test_live_display_keeps_lines_and_forgets_ended_phases():
+    written = io.StringIO()
+    bars = rich_progress.Progress(console=rich_console.Console(file=written, force_terminal=True, width=80))
+    live = progress.Live(bars)
+    live.started("files")
+    live.progress(report(5, 10))
+    assert [(task.description, task.completed, task.total) for task in bars.tasks] == [("files", 5, 10)]
+    live.ended("files")
+    live.progress(report(6, 10))
+    assert bars.tasks == []
+    live.line("  ✓ [files] done")
+    assert "✓ [files] done" in written.getvalue()
+
+
+def test_notes_go_above_a_live_display(terminal):
+    shown = []
+    with terminal.err.through(shown.append):
+        terminal.note("made the repository")
+    terminal.note("after")
+    assert (shown, terminal.err._stream.getvalue()) == (["made the repository"], "after\n")
+
+
+@pytest.mark.parametrize(
+    ("environment", "no_color", "expected"),
+    [({}, False, True), ({"NO_COLOR": "1"}, False, False), ({"TERM": "dumb"}, False, False), ({}, True, False)],
+)
+def test_colours_are_for_terminals_whose_owner_wants_them(environment, no_color, expected):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    chosen = settings.from_environment({"HOME": "/"})
+    chosen.no_color = no_color
+    shown = console.Console(chosen, Terminal(), io.StringIO(), environment)
+    assert shown.colour(shown.out) is expected
+    assert not shown.colour(shown.err)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "expected"),
+    [
+        ({}, ""),
+        ({"files": 1, "bytes": 10}, "1 file, 10 B"),
+        (
+            {"export": "x", "bytesStored": 3 << 20, "bytesRead": 85 << 20, "bytesNew": 31 << 20, "files": 1204},
+            "1,204 files, 85.0 MiB read, 31.0 MiB new, 3.0 MiB stored",
+        ),
+        ({"bytesRead": 5, "bytesNew": 0, "bytesStored": 0}, "5 B read, nothing new"),
+        ({"files": "many", "bytes": True}, ""),
+    ],
+)
+def test_facts_of_a_phase_come_from_its_outputs(outputs, expected):
+    assert phrases.facts(outputs) == expected
+
+
+def test_a_table_without_rows_has_no_header():
+    assert console.table(["A", "B"], []) == []
+    assert console.table(["A", "B"], [("x", "1"), ("yy", "22")], right=frozenset({1})) == ["A    B", "x    1", "yy  22"]
+
+
+def test_a_log_is_read_once_and_only_in_whole_lines(tmp_path):
+    path = tmp_path / "log.jsonl"
+    tail = loglines.Tail(path)
+    assert list(tail.new()) == []
+    path.write_text('{"event": "one"}\n{"event": "tw')
+    assert [line["event"] for line in tail.new()] == ["one"]
+    with path.open("a") as stream:
+        stream.write('o"}\n')
+    assert [line["event"] for line in tail.new()] == ["two"]
+
+
+def test_a_log_line_for_people_has_time_phase_event_and_fields():
+    line = {"time": "2026-01-01T12:30:05.1Z", "level": "warning", "event": "disk.slow", "phase": "dump", "after_s": 3}
+    assert loglines.text(line) == "12:30:05 [dump] warning: disk.slow after_s=3"
+    said = {"time": "2026-01-01T12:30:05.1Z", "level": "info", "event": "command.output", "stream": "stdout"}
+    assert loglines.text({**said, "line": "hello"}).endswith("hello")

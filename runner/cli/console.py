@@ -112,11 +112,20 @@ class Console:
     def note(self, text: str) -> None:
         """Tell something on standard error that is neither result nor error; `--quiet` hides it."""
         if not self.settings.quiet:
-            self.err.line(text)
+            self._tell("note", text, text)
 
     def warn(self, text: str) -> None:
         """Show a warning on standard error."""
-        self.err.line(self.style("warning:", on=self.err, fg="yellow", bold=True) + " " + text)
+        self._tell("warning", text, self.style("warning:", on=self.err, fg="yellow", bold=True) + " " + text)
+
+    def _tell(self, kind: str, message: str, text: str) -> None:
+        """Write a line, in the form that `--progress json` promises for all of standard error."""
+        if self.settings.progress is not settings_module.Progress.JSON:
+            self.err.line(text)
+            return
+        import json
+
+        self.err.line(json.dumps({"type": kind, "message": message}, ensure_ascii=False))
 
     def _encode(self, value: JsonValue, indent: int | None) -> str:
         if self.settings.output is settings_module.Output.YAML:

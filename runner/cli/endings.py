@@ -35,9 +35,24 @@ def tell(console: consoles.Console, error: BaseException, arguments: Sequence[st
         case KeyboardInterrupt() | click.Abort():
             console.note("interrupted")
             return codes.Exit.INTERRUPTED
+        case OSError() if (problem := _problem(error, console.settings.state_dir)) is not None:
+            failures.show(console, problem)
+            return codes.exit_of(problem.code)
         case _:
             _show_defect(console, console.settings.state_dir, error, arguments)
             return codes.Exit.INTERNAL
+
+
+def _problem(error: OSError, state_dir: Path) -> errors.EnvironmentProblem | None:
+    """Return what a state directory that cannot be used, or a full disk, is for a person."""
+    path = str(error.filename or state_dir)
+    if isinstance(error, NotADirectoryError | FileExistsError):
+        return errors.EnvironmentProblem(
+            f"{path} is no directory, or lies below something that is none",
+            code="RT311",
+            hint="choose another state directory with --state-dir",
+        )
+    return files.problem_of(error, path)
 
 
 def _show_defect(console: consoles.Console, state_dir: Path, error: BaseException, arguments: Sequence[str]) -> None:

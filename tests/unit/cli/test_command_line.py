@@ -217,3 +217,26 @@ def test_requested_output_is_found_in_a_command_line_that_cannot_be_parsed():
     assert failures.requested_output(["x", "--output=json", "--bad"], text) is json
     assert failures.requested_output(["x", "-o"], text) is text
     assert failures.requested_output(["x", "-o", "toml"], text) is text
+
+
+def test_a_state_directory_that_cannot_be_made_is_told_without_a_report(cli, tmp_path):
+    (tmp_path / "file").write_text("")
+    blueprint = (
+        "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: a}\n"
+        "actions: {backup: {phases: [{name: p, func: Pause, args: {duration: 0s}}]}}\n"
+    )
+    (tmp_path / "blueprint.yaml").write_text(blueprint)
+    answer = cli("exec", "blueprint.yaml", "--state-dir", tmp_path / "file" / "state")
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert answer.err.startswith("error[RT311]: ")
+    assert str(tmp_path / "file") in answer.err
+
+
+def test_a_state_directory_without_permission_is_told_without_a_report(cli, tmp_path, monkeypatch):
+    def refused(context: object, name: str) -> None:
+        raise PermissionError(13, "Permission denied", "/srv/state")
+
+    monkeypatch.setattr(main.program, "get_command", refused)
+    answer = cli("runs")
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert answer.err.startswith("error[RT311]: /srv/state cannot be used: Permission denied\n")

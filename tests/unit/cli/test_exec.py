@@ -190,6 +190,14 @@ def test_progress_as_json_is_one_object_a_line(cli, tmp_path):
     assert lines[-2]["type"] == "run.finished"
 
 
+def test_notes_are_objects_too_where_progress_is_json(cli, tmp_path, state_dir):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    answer = cli("exec", "blueprint.yaml", "--progress", "json")
+    notes = [line for line in map(json.loads, answer.err.splitlines()) if line["type"] == "note"]
+    assert [note["message"].splitlines()[0] for note in notes] == [f"made the repository file://{state_dir}/repository"]
+
+
 def test_verbose_shows_the_output_of_commands(cli, tmp_path):
     blueprints.write(tmp_path, blueprints.FAILING)
     assert "[quiesce] quiesced" in cli("exec", "blueprint.yaml", "-v").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Mapping
@@ -28,11 +29,14 @@ class Logger(Protocol):
 
 
 class FileLogger:
-    """Writes to one text stream, redacted; safe from any thread."""
+    """Writes redacted lines to one unbuffered stream; safe from any thread.
+
+    A log is for people: what cannot be written, on a full disk say, is dropped, and never fails what it tells of.
+    """
 
     def __init__(
         self,
-        stream: IO[str],
+        stream: IO[bytes],
         clock: clocks.Clock,
         redactor: redact.Redactor,
         bound: Mapping[str, object] | None = None,
@@ -63,9 +67,8 @@ class FileLogger:
     def _write(self, level: str, event: str, fields: Mapping[str, object]) -> None:
         line = {"time": clocks.isoformat(self._clock.now()), "level": level, "event": event, **self._bound, **fields}
         text = self._redactor.clean(json.dumps(line, default=str, ensure_ascii=False))
-        with self._lock:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+        with self._lock, contextlib.suppress(OSError):
+            self._stream.write(f"{text}\n".encode(errors="backslashreplace"))
 
 
 class NullLogger:

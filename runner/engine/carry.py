@@ -34,7 +34,7 @@ class Carrier:
         self._control = control
         self._emit = emit
         self._clock = session.host.clock
-        self._workers = Workers()
+        self._workers = Workers(self._defect)
         self._jobs: list[Callable[[], None]] = []
         self._looking: set[str] = set()
         self._committing = False
@@ -170,6 +170,12 @@ class Carrier:
     def _emit_commit(self, event: events.Event) -> None:
         self._committing = False
         self._emit(event)
+
+    def _defect(self, defect: BaseException) -> None:
+        def give_up() -> None:
+            raise defect
+
+        self._control.tell(give_up)
 
     def _in(self, seconds: float) -> str:
         return clocks.isoformat(self._clock.now() + timedelta(seconds=seconds))

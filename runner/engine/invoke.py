@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from runner.base import cancel as cancels
-from runner.base import clock, errors
+from runner.base import clock, errors, files
 from runner.base import span as spans
 from runner.engine import events, outcome, roots
 from runner.engine.phase_context import Context
@@ -91,6 +91,9 @@ def _guarded(session: Session, node: PlanNode | None, call: Callable[[], Result]
             _place(session, node, error)
         return _clean(session, events.error_value(error))
     except Exception as error:  # noqa: BLE001 - whatever is not ours is a defect, and must end as one
+        problem = _of_the_machine(session, error)
+        if problem is not None:
+            return _clean(session, events.error_value(problem))
         session.logger.warning("function.defect", phase=node and node.id, traceback=traceback.format_exc())
         return _clean(
             session,
@@ -101,6 +104,13 @@ def _guarded(session: Session, node: PlanNode | None, call: Callable[[], Result]
                 hint=f"report it with the log of the run: runner logs {session.directory.id}",
             ),
         )
+
+
+def _of_the_machine(session: Session, error: Exception) -> errors.RunnerError | None:
+    """Tell a full disk or a missing permission, which any write to the run's directory may meet, from a defect."""
+    if not isinstance(error, OSError):
+        return None
+    return files.problem_of(error, error.filename or session.directory.path)
 
 
 def _place(session: Session, node: PlanNode, error: errors.RunnerError) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from runner.base import files
 from runner.engine import events, journal
 
 # Space is taken in steps, and a reserve is always left: a full disk then stops the run, but it can still be unwound.
@@ -20,12 +21,8 @@ def create(path: Path, first: events.Record) -> None:
     """Make a journal that holds its first record, durably (the caller flushes the directory)."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, journal.encode(first, 0))
+        files.write_all(descriptor, [journal.encode(first, 0)])
         os.fsync(descriptor)
-    except OSError as error:
-        raise journal.JournalFailed(
-            f"the journal {path} cannot be written: {error.strerror}", hint="free some space and start again"
-        ) from error
     finally:
         os.close(descriptor)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -120,12 +121,17 @@ class Runs:
         files.make_directories(self._root)
         name = self._free_id(run_id)
         partial = RunDirectory(self._root / f".{name}.{os.getpid()}.partial")
-        partial.path.mkdir(mode=0o700)
         try:
+            partial.path.mkdir(mode=0o700)
             self._fill(partial, request, name)
             partial.path.rename(self._root / name)
         except OSError as error:
-            raise errors.UsageError(f'there is a run "{name}" already', code="RT104") from error
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise _taken(name) from error
+            problem = files.problem_of(error, self._root)
+            if problem is None:
+                raise
+            raise problem from error
         finally:
             shutil.rmtree(partial.path, ignore_errors=True)
         files.flush_directory(self._root)
@@ -141,9 +147,7 @@ class Runs:
                 hint="take 8 to 64 lower-case letters and digits, without i, l, o and u",
             )
         if (self._root / run_id).exists():
-            raise errors.UsageError(
-                f'there is a run "{run_id}" already', code="RT104", hint=f"resume it with: runner resume {run_id}"
-            )
+            raise _taken(run_id)
         return ids.RunId(run_id)
 
     def _fill(self, partial: RunDirectory, request: requests.Request, name: ids.RunId) -> None:
@@ -198,3 +202,9 @@ class Runs:
                 shutil.rmtree(run.path)
                 removed.append(run.id)
         return removed
+
+
+def _taken(name: str) -> errors.UsageError:
+    return errors.UsageError(
+        f'there is a run "{name}" already', code="RT104", hint=f"resume it with: runner resume {name}"
+    )

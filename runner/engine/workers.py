@@ -8,9 +8,14 @@ from collections.abc import Callable
 
 
 class Workers:
-    """Starts a thread when all others are busy; idle ones wait for the next call."""
+    """Starts a thread when all others are busy; idle ones wait for the next call.
 
-    def __init__(self) -> None:
+    Args:
+        on_defect: Gets what a call raised although calls must not raise: were it lost, its driver would wait for ever.
+    """
+
+    def __init__(self, on_defect: Callable[[BaseException], None]) -> None:
+        self._on_defect = on_defect
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle = 0
@@ -31,7 +36,10 @@ class Workers:
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
-            call()
+            try:
+                call()
+            except BaseException as defect:  # noqa: BLE001 - handed over, not swallowed
+                self._on_defect(defect)
             with self._lock:
                 self._idle += 1
 

@@ -37,7 +37,7 @@ def volume(directory: Path) -> killing.Example:
     """A raw image, its snapshot and its export."""
 
     def compare(restore: dict[str, Any]) -> None:
-        restored = Path(restore["phases"][0]["outputs"]["volume"])
+        restored = Path(restore["phases"][0]["outputs"]["target"])
         assert sha256(restored) == sha256(directory / "data" / "volume.img")
         held = [*(directory / "data").rglob("*.snapshots/*.json")]
         assert len(held) == 1, "only the snapshot of the last backup stays, as the base of the next"

@@ -476,3 +476,41 @@ def test_what_a_crashed_attempt_created_is_taken_and_not_created_again(bench: Be
 
     assert bench.script.calls == []
     assert state.nodes["data"].outputs["export"] == "x"
+
+
+def test_a_full_disk_under_a_function_is_no_defect(bench: Bench) -> None:
+    bench.script.actions["first"] = [_raise(OSError(28, "No space left on device", "/data/x"))]
+    run = bench.create(plan(node("first")))
+
+    bench.drive(run)
+
+    shown = result.load(run, bench.clock.now())
+    assert shown.error is not None
+    assert (shown.error.code, shown.exit) == ("RT312", 4)
+
+
+def test_a_log_that_cannot_be_written_does_not_stop_a_run(bench: Bench) -> None:
+    run = bench.create(plan(node("first")))
+    run.log.symlink_to("/dev/full")
+    bench.script.actions["first"] = [lambda ctx: ctx.log.info("hello")]
+
+    assert bench.drive(run).finished == "succeeded"
+
+
+def test_a_defect_outside_of_any_function_ends_the_drive(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("runner.engine.invoke.attempt", broken)
+    with pytest.raises(ZeroDivisionError):
+        bench.run(plan(node("first")))
+
+
+def test_a_taken_run_id_is_refused_and_leaves_nothing(bench: Bench, tmp_path: Path) -> None:
+    bench.runs.create(Request(plan=plan(node("first")), blueprint_text=""), "b0000001")
+
+    with pytest.raises(errors.UsageError) as caught:
+        bench.runs.create(Request(plan=plan(node("first")), blueprint_text=""), "b0000001")
+
+    assert caught.value.code == "RT104"
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["b0000001"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from types import FrameType
@@ -20,6 +21,9 @@ from runner.engine import inbox, result
 from runner.engine.runs import RunDirectory
 from runner.engine.states import RunStatus
 from runner.plan.plan import Plan
+
+_LOOK_EVERY_S = 0.1
+_PATIENCE_S = 10.0
 
 
 def drive(
@@ -56,13 +60,19 @@ def ask(
             code="RT212",
             hint=f"see `runner show {directory.id}`",
         )
-    for each in asks:
-        inbox.post(directory.inbox, each)
-    try:
-        return drive(console, app, directory, state.plan)
-    except errors.EnvironmentProblem as error:
-        if error.code != "RT211" or not asks:
-            raise
+    left = {inbox.post(directory.inbox, each) for each in asks}
+    patience = app.clock.monotonic() + _PATIENCE_S
+    while left or not asks:
+        try:
+            return drive(console, app, directory, state.plan)
+        except errors.EnvironmentProblem as error:
+            if error.code != "RT211" or not asks:
+                raise
+        # The driver may be on its way out: then the requests stay, and the lock is free in a moment.
+        app.clock.wait(threading.Event(), _LOOK_EVERY_S)
+        left &= {request for request, _ in inbox.pending(directory.inbox)}
+        if app.clock.monotonic() > patience:
+            break
     console.note(f"told the process that drives run {directory.id}; follow it with: runner logs {directory.id} -f")
     return None
 

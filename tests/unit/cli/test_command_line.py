@@ -44,10 +44,9 @@ def test_summary_in_help_is_the_one_of_the_command(name, module, summary):
 
 def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     if isinstance(command, click.Group):
-        names = command.list_commands(click.Context(command))
-        return [
-            leaf for name in names for leaf in _leaves(command.get_command(click.Context(command), name), (*path, name))
-        ]  # type: ignore[arg-type]
+        context = click.Context(command)
+        members = {name: command.get_command(context, name) for name in command.list_commands(context)}
+        return [leaf for name, member in members.items() if member for leaf in _leaves(member, (*path, name))]
     return [path]
 
 

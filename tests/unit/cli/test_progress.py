@@ -59,7 +59,7 @@ def test_live_display_keeps_lines_and_forgets_ended_phases():
 
 
 def test_notes_go_above_a_live_display(terminal):
-    shown = []
+    shown: list[str] = []
     with terminal.err.through(shown.append):
         terminal.note("made the repository")
     terminal.note("after")

@@ -46,7 +46,7 @@ HUGE = "9" * 5000
         (HUGE, HUGE, HUGE),
     ],
 )
-def test_plain_scalar_is_typed_by_its_dialect(text: str, core: nodes.Scalar, old: scalars.Scalar) -> None:
+def test_plain_scalar_is_typed_by_its_dialect(text: str, core: nodes.Scalar, old: nodes.Scalar) -> None:
     for dialect, expected in ((scalars.core, core), (scalars.old, old)):
         value = dialect(text)
         assert (type(value), value) == (type(expected), expected)

@@ -107,7 +107,8 @@ def test_a_location_type_of_a_plugin_is_opened_by_url_and_by_profile():
 def test_an_unknown_location_type_suggests_the_closest():
     with pytest.raises(errors.UsageError) as caught:
         locations.open_location(
-            choose("x", x={"type": "directry"}), registry.Registry(locations={"directory": lambda spec: None})
+            choose("x", x={"type": "directry"}),
+            registry.Registry(locations={"directory": lambda spec: directory.Directory("/x")}),
         )
     assert caught.value.hint == 'did you mean "directory"?'
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def make_driver():
 
 
 @pytest.fixture
-def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[metadata.EntryPoint]:
-    """Return the entry points of an installed package that brings good and bad things."""
+def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[metadata.EntryPoint]]:
+    """Yield the entry points of an installed package that brings good and bad things."""
     (tmp_path / "greeting_plugin.py").write_text(FUNCTION)
     (tmp_path / "greeting_broken.py").write_text("import a_module_that_is_not_there\n")
     information = tmp_path / "greeting-1.2.dist-info"
@@ -49,7 +50,7 @@ def test_functions_and_drivers_of_a_package_are_added(points):
     known = registry.Registry()
     plugins.load(known, points)
     assert known.get("Greet").distribution == "greeting 1.2"
-    assert known.drivers["greeter"]() == "driver"
+    assert known.drivers["greeter"]() == "driver"  # type: ignore[comparison-overlap]
 
 
 def test_one_that_fails_keeps_its_traceback_and_harms_no_other(points):
@@ -70,7 +71,7 @@ def test_a_name_that_is_taken_is_refused_and_the_first_stays(points):
     known = registry.Registry(drivers={"file": lambda: "mine"})  # type: ignore[dict-item, return-value]
     loaded = {plugin.name: plugin for plugin in plugins.load(known, points)}
     assert loaded["file"].error == "greeting 1.2 brings file, which exists already; uninstall one of them"
-    assert known.drivers["file"]() == "mine"
+    assert known.drivers["file"]() == "mine"  # type: ignore[comparison-overlap]
 
 
 def test_a_missing_name_is_traced_to_the_plugin_that_would_bring_it(points):

@@ -39,7 +39,7 @@ def volume(directory: Path) -> killing.Example:
     def compare(restore: dict[str, Any]) -> None:
         restored = Path(restore["phases"][0]["outputs"]["target"])
         assert sha256(restored) == sha256(directory / "data" / "volume.img")
-        held = [*(directory / "data").rglob("*.snapshots/*.json")]
+        held = [*(directory / "data").rglob("*.snapshots/*")]
         assert len(held) == 1, "only the snapshot of the last backup stays, as the base of the next"
 
     blueprint = str(directory / "blueprint.yaml")
@@ -64,17 +64,17 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def survive(name: str, seed: int, tmp_path: Path) -> int:
+def survive(name: str, dice: random.Random, tmp_path: Path) -> int:
     source = tmp_path / name
     shutil.copytree(TOP / "examples" / name, source, ignore=shutil.ignore_patterns("data", "restored"))
     bed = killing.Bed(state=tmp_path / "state", cwd=tmp_path, environment={"PYTHONPATH": str(TOP)})
-    return killing.survive(bed, EXAMPLES[name](source), random.Random(f"{name} {seed}"))
+    return killing.survive(bed, EXAMPLES[name](source), dice)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_killed_run_ends_as_if_nothing_had_happened(name: str, seed: int, tmp_path: Path) -> None:
-    assert survive(name, seed, tmp_path) > 0
+    assert survive(name, random.Random(f"{name} {seed}"), tmp_path) > 0
 
 
 @pytest.mark.campaign
@@ -82,4 +82,12 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(name: str, seed: int, tmp_
 @pytest.mark.parametrize("seed", range(100, 135))
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_hundreds_of_kills(name: str, seed: int, tmp_path: Path) -> None:
-    survive(name, seed, tmp_path)
+    survive(name, random.Random(f"{name} {seed}"), tmp_path)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("turn", range(5))
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_kills_at_moments_that_nobody_chose(name: str, turn: int, tmp_path: Path) -> None:
+    survive(name, random.SystemRandom(turn), tmp_path)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import durations, errors, ids, log, secret
+from runner.base import ids, log, polling, secret
 from runner.engine import host
 from runner.engine.session import Session
 from runner.plan.plan import PlanNode
@@ -19,8 +19,6 @@ from runner.registry import driver as drivers
 Service = TypeVar("Service")
 Polled = TypeVar("Polled")
 
-# Pauses vary by a tenth either way, so that many runs do not ask a provider in step.
-_JITTER = 0.1
 _PROGRESS_EVERY_S = 0.1
 
 
@@ -145,16 +143,7 @@ class Context:
         self, until: Callable[[], Polled | None], *, interval: timedelta, timeout: timedelta, describe: str
     ) -> Polled:
         """Call `until` with jittered pauses until it returns something else than None."""
-        deadline = self.clock.monotonic() + timeout.total_seconds()
-        while True:
-            self.cancel.raise_if_cancelled()
-            found = until()
-            if found is not None:
-                return found
-            left = deadline - self.clock.monotonic()
-            if left <= 0:
-                waited = durations.for_people(timeout.total_seconds())
-                raise errors.TimedOut(f"waited {waited} for {describe}", hint="look at the other side, or wait longer")
-            pause = interval.total_seconds() * (1 + _JITTER * (2 * ids.random_fraction() - 1))
-            self.log.debug("poll.waiting", describe=describe)
-            self.cancel.wait(min(pause, left))
+        self.log.debug("poll.waiting", describe=describe)
+        return polling.poll(
+            until, interval=interval, timeout=timeout, describe=describe, clock=self.clock, cancel=self.cancel
+        )

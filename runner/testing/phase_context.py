@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import durations, errors, ids, redact, secret
+from runner.base import errors, ids, redact, secret
 from runner.registry import driver as drivers
 
 Service = TypeVar("Service")
@@ -161,12 +161,6 @@ class FakePhaseContext:
         self, until: Callable[[], Polled | None], *, interval: timedelta, timeout: timedelta, describe: str
     ) -> Polled:
         """Call `until` with pauses, on this context's clock, until it returns something else than None."""
-        deadline = self.clock.monotonic() + timeout.total_seconds()
-        while True:
-            self.cancel.raise_if_cancelled()
-            found = until()
-            if found is not None:
-                return found
-            if self.clock.monotonic() >= deadline:
-                raise errors.TimedOut(f"waited {durations.for_people(timeout.total_seconds())} for {describe}")
-            self.cancel.wait(min(interval.total_seconds(), deadline - self.clock.monotonic()))
+        return polling.poll(
+            until, interval=interval, timeout=timeout, describe=describe, clock=self.clock, cancel=self.cancel
+        )

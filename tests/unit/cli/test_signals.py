@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,9 @@ RUN = "7kq2m9xw"
 def slow(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Start a run whose first phase is done and whose second goes on and on; yield when that is so."""
     blueprints.write(tmp_path, blueprints.SLOW)
-    with start(tmp_path, "exec", "blueprint.yaml", "--run-id", RUN) as process:
+    with started(tmp_path, "exec", "blueprint.yaml", "--run-id", RUN) as process:
         assert read_until(process, "quiesce")
         yield process
-        process.kill()
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> bool:
@@ -34,21 +34,27 @@ def read_until(process: subprocess.Popen[str], text: str) -> bool:
     return any(text in line for line in process.stderr)
 
 
-def start(directory: Path, *arguments: str) -> subprocess.Popen[str]:
+@contextmanager
+def started(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the command; whatever becomes of the test, it does not outlive the block."""
     environment = {**os.environ, "RUNNER_STATE_DIR": str(directory / "state"), "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "runner", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=directory,
         env=environment,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def run(directory: Path, *arguments: str) -> tuple[int, str, str]:
-    process = start(directory, *arguments)
-    out, err = process.communicate(timeout=60)
+    with started(directory, *arguments) as process:
+        out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
 
@@ -83,7 +89,7 @@ def test_the_second_ctrl_c_stops_at_once_and_says_what_is_left(slow, tmp_path):
 
 def test_a_killed_run_is_interrupted_and_asks_to_be_settled(slow, tmp_path):
     slow.kill()
-    slow.wait()
+    slow.wait(timeout=60)
     assert status(tmp_path) == "interrupted"
     code, _, err = run(tmp_path, "resume", RUN)
     assert code == codes.Exit.WAITING
@@ -109,8 +115,8 @@ def test_a_run_has_one_driver(slow, tmp_path):
 
 
 def test_following_the_log_ends_with_the_driver(slow, tmp_path):
-    follower = start(tmp_path, "logs", RUN, "-f")
-    slow.send_signal(signal.SIGINT)
-    out, _ = follower.communicate(timeout=60)
+    with started(tmp_path, "logs", RUN, "-f") as follower:
+        slow.send_signal(signal.SIGINT)
+        out, _ = follower.communicate(timeout=60)
     assert follower.returncode == 0
     assert out == run(tmp_path, "logs", RUN)[1]

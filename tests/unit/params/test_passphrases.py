@@ -87,7 +87,7 @@ def test_a_key_file_is_made_once_and_private(tmp_path):
 
 def test_of_many_that_make_a_key_file_at_once_one_wins(tmp_path):
     path = tmp_path / "repository.key"
-    barrier = threading.Barrier(8)
+    barrier = threading.Barrier(8, timeout=60)
     made = []
 
     def make() -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import errors, ids, redact, secret
+from runner.base import errors, ids, polling, redact, secret
 from runner.registry import driver as drivers
 
 Service = TypeVar("Service")

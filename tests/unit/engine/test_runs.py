@@ -92,7 +92,7 @@ def test_only_the_owner_can_look_into_a_run(runs: Runs) -> None:
 def test_requests_are_read_in_full_and_removed_one_by_one(tmp_path: Path) -> None:
     place = tmp_path / "inbox"
     assert list(inbox.pending(place)) == []
-    asks = [inbox.Cancel(), inbox.Approve("gate", "fine"), inbox.Settle("load", "rerun")]
+    asks: list[inbox.Ask] = [inbox.Cancel(), inbox.Approve("gate", "fine"), inbox.Settle("load", "rerun")]
     posted = {inbox.post(place, ask): ask for ask in asks}
 
     assert dict(inbox.pending(place)) == posted

@@ -26,6 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; then read the diff")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how often runs were killed: the campaign promises a number."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    kills = [number for report in reports for name, number in report.user_properties if name == "kills"]
+    if kills:
+        terminalreporter.write_line(f"runs were killed {sum(kills)} times in {len(kills)} tests")
+
+
 @pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Golden:
     """Compare a text with a golden file, or write the file anew with `--update-golden`."""

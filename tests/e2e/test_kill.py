@@ -64,30 +64,34 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def survive(name: str, dice: random.Random, tmp_path: Path) -> int:
+def survive(name: str, dice: random.Random, tmp_path: Path, record: killing.Record) -> None:
     source = tmp_path / name
     shutil.copytree(TOP / "examples" / name, source, ignore=shutil.ignore_patterns("data", "restored"))
     bed = killing.Bed(state=tmp_path / "state", cwd=tmp_path, environment={"PYTHONPATH": str(TOP)})
-    return killing.survive(bed, EXAMPLES[name](source), dice)
+    killing.survive(bed, EXAMPLES[name](source), dice, record)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_a_killed_run_ends_as_if_nothing_had_happened(name: str, seed: int, tmp_path: Path) -> None:
-    assert survive(name, random.Random(f"{name} {seed}"), tmp_path) > 0
+def test_a_killed_run_ends_as_if_nothing_had_happened(
+    name: str, seed: int, tmp_path: Path, record_property: killing.Record
+) -> None:
+    survive(name, random.Random(f"{name} {seed}"), tmp_path, record_property)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(100, 135))
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_hundreds_of_kills(name: str, seed: int, tmp_path: Path) -> None:
-    survive(name, random.Random(f"{name} {seed}"), tmp_path)
+def test_hundreds_of_kills(name: str, seed: int, tmp_path: Path, record_property: killing.Record) -> None:
+    survive(name, random.Random(f"{name} {seed}"), tmp_path, record_property)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("turn", range(5))
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_kills_at_moments_that_nobody_chose(name: str, turn: int, tmp_path: Path) -> None:
-    survive(name, random.SystemRandom(turn), tmp_path)
+def test_kills_at_moments_that_nobody_chose(
+    name: str, turn: int, tmp_path: Path, record_property: killing.Record
+) -> None:
+    survive(name, random.SystemRandom(turn), tmp_path, record_property)

@@ -1,14 +1,18 @@
 # The programs come from .venv when there is one, otherwise from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/)
 
-.PHONY: check fix bench docs
+.PHONY: check lint test fix bench docs
 
-check:
+check: lint test
+
+lint:
 	$(BIN)ruff format --check .
 	$(BIN)ruff check .
 	$(BIN)mypy
 	$(BIN)lint-imports
-	$(BIN)python -m pytest -q -n auto
+
+test:
+	$(BIN)python -m pytest -n logical
 
 fix:
 	$(BIN)ruff check --fix .

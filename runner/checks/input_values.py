@@ -17,7 +17,7 @@ def fault(declared: Input, value: JsonValue) -> str | None:
     if not _has_type(declared.type, value):
         return f'the input "{declared.name}" must be {words(declared.type)}, got {_shown(declared, value)}'
     if declared.enum and value not in declared.enum:
-        allowed = ", ".join(map(_written, declared.enum))
+        allowed = ", ".join(map(written, declared.enum))
         return f'the input "{declared.name}" must be one of {allowed}, got {_shown(declared, value)}'
     if declared.pattern is not None and isinstance(value, str) and not re.fullmatch(declared.pattern, value):
         return f'the input "{declared.name}" must match {declared.pattern}, got {_shown(declared, value)}'
@@ -57,9 +57,10 @@ def _has_type(name: str, value: JsonValue) -> bool:
 def _shown(declared: Input, value: JsonValue) -> str:
     if declared.secret:
         return "something else"
-    text = _written(value)
+    text = written(value)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
 
 
-def _written(value: JsonValue) -> str:
+def written(value: JsonValue) -> str:
+    """Write a value the way a document holds it."""
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -43,7 +43,8 @@ def lines(console: consoles.Console, error: errors.RunnerError) -> list[str]:
 
 def journalled(console: consoles.Console, stream: consoles.Stream, node: str, error: events.ErrorValue) -> list[str]:
     """Write the error that a node of a run has ended with."""
-    return _lines(console, stream, error, {**({"phase": node} if node else {}), **error.context})
+    at = {} if error.position is None else {"at": "{file}:{line}:{column}".format_map(error.position)}
+    return _lines(console, stream, error, {**at, **({"phase": node} if node else {}), **error.context})
 
 
 def _lines(

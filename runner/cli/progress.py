@@ -79,6 +79,8 @@ class Phases:
                 self._display.line(self._header)
             case events.Started():
                 self._display.started(record.event.node)
+            case events.InDoubt() if state.nodes[record.event.node].finished_at:
+                pass  # its end was decided in the same turn, and has a line of its own
             case events.Succeeded() | events.Failed() | events.NodeCancelled() | events.Gated() | events.InDoubt():
                 self._ended(state.by_id[record.event.node], state)
             case events.RetryScheduled():
@@ -87,7 +89,9 @@ class Phases:
                 warning = self._console.style("warning:", on=self._console.err, fg="yellow")
                 self._display.line(f"    {warning} {record.event.node}: {record.event.message}")
             case events.CancelRequested():
-                self._display.line("  cancelling: what was done is undone now; Ctrl-C again stops at once")
+                by_signal = record.event.request == "signal"
+                stop = "; Ctrl-C again stops at once" if by_signal else ""
+                self._display.line(f"  cancelling: what was done is undone now{stop}")
             case _:
                 pass
 

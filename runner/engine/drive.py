@@ -76,7 +76,7 @@ def _open_and_run(
         raise errors.RunnerError("a state without its creation is driven", code="RT901")
     request, token = directory.request(created), session.run_token(created)
     recovery.settle(directory.processes, token, application.clock)
-    with directory.log.open("ab", buffering=0) as stream:
+    with open(directory.log, "ab", buffering=0, opener=_private) as stream:
         logger = log.FileLogger(stream, application.clock, application.redactor).bind(run=directory.id)
         services = application.open(directory, request, token, logger)
         try:
@@ -93,6 +93,10 @@ def _open_and_run(
             Drive(about, journal, control, grace).run()
         finally:
             services.close()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class Drive:

@@ -198,7 +198,7 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         # What was written may be a secret, so it is not repeated.
-        raise errors.UsageError(f"an argument of {option} has no name", hint=f"write {option} {form}")
+        raise errors.UsageError(f"an argument of {option} is not {form}", hint=f"write {option} {form}")
     return name, value
 
 
@@ -260,6 +260,10 @@ def _how_to_give(declared: Input) -> str:
 
 
 def _what_fits(declared: Input) -> str:
+    if declared.enum:
+        return f"choose one of: {', '.join(map(input_values.written, declared.enum))}"
+    if declared.pattern is not None:
+        return f"write a text that matches {declared.pattern}"
     written = {
         "boolean": "write true or false",
         "array": 'write JSON such as ["a", "b"]',

@@ -103,8 +103,20 @@ def test_cancel_from_another_process_is_obeyed_by_the_driver(slow, tmp_path):
     code, _, err = run(tmp_path, "cancel", RUN)
     assert code == 0
     assert err == f"told the process that drives run {RUN}; follow it with: runner logs {RUN} -f\n"
-    assert slow.wait(timeout=60) == codes.Exit.CANCELLED
+    told = slow.communicate(timeout=60)[1]
+    assert slow.returncode == codes.Exit.CANCELLED
+    assert "  cancelling: what was done is undone now\n" in told
     assert status(tmp_path) == "cancelled"
+
+
+def test_a_killed_phase_that_is_cancelled_is_told_once(tmp_path):
+    repeatable = blueprints.SLOW.replace("'sleep 600'", "'sleep 600', idempotent: true")
+    blueprints.write(tmp_path, repeatable)
+    with started(tmp_path, "exec", "blueprint.yaml", "--run-id", RUN) as process:
+        assert read_until(process, "quiesce")
+    code, _, err = run(tmp_path, "cancel", RUN)
+    assert code == 0
+    assert [line.split()[1] for line in err.splitlines() if line.endswith("cancelled")] == ["dump"]
 
 
 def test_a_run_has_one_driver(slow, tmp_path):

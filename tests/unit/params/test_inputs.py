@@ -90,8 +90,8 @@ def test_enum_and_pattern_are_kept(tmp_path: Path) -> None:
     resolver = Resolver(tmp_path, declare("mode", enum=("a", "b")), declare("label", pattern="[a-z]+"))
     assert resolver(sets=["mode=b", "label=abc"]) == ({"mode": "b", "label": "abc"}, [])
     assert resolver.problems(sets=["mode=c", "label=abc\n"]) == [
-        ("KB512", 'the input "mode" must be one of "a", "b", got "c"', "give a text"),
-        ("KB512", 'the input "label" must match [a-z]+, got "abc\\n"', "give a text"),
+        ("KB512", 'the input "mode" must be one of "a", "b", got "c"', 'choose one of: "a", "b"'),
+        ("KB512", 'the input "label" must match [a-z]+, got "abc\\n"', "write a text that matches [a-z]+"),
     ]
 
 

@@ -38,7 +38,10 @@ actions:
           tr '\\0' ' ' < /proc/self/cmdline | tr -d '#'
           cat
           printf '###Phase-output###: {"key": "token", "value": "%s"}\\n' "$ENCODED"
-        env: {PLAIN: "{{ inputs.password }}", AROUND: "user:{{ inputs.password }}@host", ENCODED: "{{ inputs.password | b64enc }}"}
+        env:
+          PLAIN: "{{ inputs.password }}"
+          AROUND: "user:{{ inputs.password }}@host"
+          ENCODED: "{{ inputs.password | b64enc }}"
         stdin: "{{ inputs.password }}"
         idempotent: true
       outputs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -170,9 +169,8 @@ def test_file_that_cannot_be_read_is_a_usage_error(tmp_path: Path) -> None:
         assert (caught.value.code, str(path) in caught.value.message) == ("RT103", True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs an ordinary user: root can read everything")
-def test_file_without_permission_is_a_usage_error(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
+def test_file_without_permission_is_a_usage_error(as_ordinary_user: Path) -> None:
+    path = as_ordinary_user / "a.yaml"
     path.touch(mode=0o000)
     with pytest.raises(errors.UsageError, match="permission denied"):
         yamlread.read_file(path)

@@ -52,7 +52,12 @@ class Run:
             env={**os.environ, "PYTHONPATH": package_root},
         )
         assert process.stdout is not None
-        assert process.stdout.readline() == b"started\n"
+        try:
+            assert process.stdout.readline() == b"started\n"
+        except BaseException:
+            with process:
+                process.kill()
+            raise
         return process
 
     def living(self) -> list[int]:
@@ -66,7 +71,7 @@ class Run:
         return {kind: int(pid) for kind, _, pid in names if procfs.start_time(int(pid)) is not None}
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
     """Look until a condition holds, at most for some seconds."""
     clock, never = clocks.SystemClock(), threading.Event()
     deadline = clock.monotonic() + seconds

@@ -36,7 +36,7 @@ def test_nothing_is_left_whoever_is_killed(run: Run, victims: tuple[str, ...]) -
     for victim in victims:
         os.kill(pids[victim], signal.SIGKILL)
     assert eventually(lambda: run.living() == [] and run.reapers() == {})
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 def test_settling_finds_what_is_left_when_all_three_are_killed(run: Run) -> None:
@@ -46,7 +46,7 @@ def test_settling_finds_what_is_left_when_all_three_are_killed(run: Run) -> None
     os.kill(reapers["reaper"], signal.SIGSTOP)  # or it would end the commands when it sees the guard die
     for pid in (reapers["guard"], reapers["reaper"], process.pid):
         os.kill(pid, signal.SIGKILL)
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     (command,) = [record["pid"] for name, record in recovery.read_records(run.directory) if "-" not in name]
     assert eventually(lambda: procfs.start_time(command) is None)  # dies by itself; its children cannot
     assert run.living()
@@ -62,7 +62,7 @@ def test_settling_waits_for_a_reaper_that_gives_its_commands_time(run: Run, tmp_
     process = run.start_runner(script)
     assert eventually(ready.exists)
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert recovery.settle(run.directory, run.token, CLOCK) == []
     assert tidied.exists()
 
@@ -72,7 +72,7 @@ def test_settling_kills_a_reaper_that_does_not_end(run: Run) -> None:
     reapers = run.reapers()
     os.kill(reapers["reaper"], signal.SIGSTOP)
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     left = recovery.settle(run.directory, run.token, CLOCK, patience=timedelta(seconds=0.3))
     assert {leftover.pid for leftover in left} >= set(reapers.values())
     assert run.living() == []
@@ -81,7 +81,7 @@ def test_settling_kills_a_reaper_that_does_not_end(run: Run) -> None:
 def test_a_runner_that_dies_leaves_the_ends_of_its_commands_on_record(run: Run) -> None:
     process = run.start_runner("exec sleep 60")
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert eventually(lambda: run.reapers() == {})
     (record,) = [json.loads(path.read_text()) for path in run.directory.glob("*.json") if "-" not in path.stem]
     assert record["exit"] == {"code": None, "signal": signal.SIGTERM, "cut": True}
@@ -121,7 +121,7 @@ def test_settling_spares_the_processes_of_other_runs(run: Run, tmp_path: Path) -
     assert recovery.settle(run.directory, run.token, CLOCK) == []
     assert len(other.living()) == 1
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
     assert eventually(lambda: other.living() == [] and other.reapers() == {})
 
 
@@ -138,7 +138,7 @@ def test_a_process_that_cannot_be_ended_is_named(run: Run, monkeypatch: pytest.M
     with pytest.raises(errors.EnvironmentProblem, match=r"do not end after 0\.2 s: .*[0-9] sh"):
         recovery.settle(run.directory, run.token, CLOCK, patience=timedelta(seconds=0.2))
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 # Forks as the reaper does, and then says go, says nothing, or dies.
@@ -170,5 +170,5 @@ def test_a_child_runs_only_when_told_that_its_record_is_durable(tmp_path: Path, 
     package_root = str(Path(runner.__file__).parents[1])
     script = [sys.executable, "-c", FORKED, how, str(target)]
     # The pipe ends when the child does, so nothing can be touched after this returns.
-    subprocess.run(script, env={**os.environ, "PYTHONPATH": package_root}, stdout=subprocess.PIPE, timeout=10)
+    subprocess.run(script, env={**os.environ, "PYTHONPATH": package_root}, stdout=subprocess.PIPE, timeout=60)
     assert target.exists() is touched

@@ -13,6 +13,7 @@ from runner.cli import application, commanding, options, phrases, shapes
 from runner.cli import console as consoles
 from runner.cli.commands import repository_key
 from runner.repository import check as checks
+from runner.repository import failures
 from runner.repository import prune as pruning
 from runner.repository import stats as statistics
 
@@ -51,9 +52,16 @@ def check(console: consoles.Console, read_data: bool, location: str | None, pass
     Without --read-data only what the repository knows about its data is read. Nothing is changed.
     """
     app = application.of(console, passphrase_file=passphrase_file)
-    report = checks.check(app.open_repository(app.target(location)), read_data)
+    repository = app.open_repository(app.target(location))
+    report = checks.check(repository, read_data)
     console.result(shapes.of(report), lambda: _report(console, report))
-    return codes.exit_of("RT415") if report.problems else codes.Exit.OK
+    if report.problems:
+        raise failures.RepositoryDamaged(
+            f"{phrases.count(len(report.problems), 'object')} of the repository at {repository.location.url} "
+            f"{'is' if len(report.problems) == 1 else 'are'} damaged or missing",
+            hint=_remedy(report),
+        )
+    return codes.Exit.OK
 
 
 @command.command("stats")
@@ -104,6 +112,16 @@ def prune(
 
 
 command.add_command(repository_key.command)
+
+
+def _remedy(report: checks.Report) -> str:
+    concerned = sorted({point[:8] for problem in report.problems for point in problem.restore_points})
+    if not concerned:
+        return "no restore point needs what is damaged; put the objects back from a copy of the repository"
+    return (
+        "put the objects back from a copy of the repository, or make a new backup; "
+        f"these restore points are concerned: {', '.join(concerned)}"
+    )
 
 
 def _duration(text: str) -> timedelta:

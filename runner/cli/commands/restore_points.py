@@ -14,6 +14,7 @@ from runner.base.jsonvalue import JsonObject
 from runner.cli import application, commanding, driving, options, phrases, preview
 from runner.cli import console as consoles
 from runner.model.restore_point import RestorePoint
+from runner.repository import failures
 
 
 @click.group("restore-points", cls=commanding.Group)
@@ -95,7 +96,12 @@ def verify(
         verified = stored.verify(repository, point)
         failed += bool(verified.problems)
         console.records([verified.to_json()], lambda _, verified=verified: verified.lines())  # type: ignore[misc]
-    return codes.Exit.FAILED if failed else codes.Exit.OK
+    if failed:
+        raise failures.RepositoryDamaged(
+            f"{failed} of {phrases.count(len(chosen), 'restore point')} cannot be restored completely",
+            hint="run `runner repository check --read-data` to learn which objects are damaged",
+        )
+    return codes.Exit.OK
 
 
 @command.command("restore")

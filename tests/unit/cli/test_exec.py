@@ -362,8 +362,13 @@ def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(back
             pack.write_bytes(data)
     answer = cli("repository", "check", "--read-data", "-o", "json")
     assert answer.code == codes.Exit.FAILED
-    assert backup["restorePoints"][0]["id"] in answer.json["problems"][0]["restorePoints"]
-    assert cli("restore-points", "verify").code == codes.Exit.FAILED
+    point = backup["restorePoints"][0]["id"]
+    assert point in answer.json["problems"][0]["restorePoints"]
+    failed = cli("repository", "check", "--read-data")
+    assert "error[RT415]: " in failed.err
+    assert f"these restore points are concerned: {point[:8]}" in failed.err
+    verified = cli("restore-points", "verify")
+    assert (verified.code, "error[RT415]: 1 of 1 restore point" in verified.err) == (codes.Exit.FAILED, True)
 
 
 def test_repository_commands_on_a_good_repository(backup, cli):

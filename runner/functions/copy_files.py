@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from runner.functions import tree_arguments
 from runner.registry import args, context
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import tree_copy, tree_walk
+from runner.repository import tree_copy, tree_place, tree_walk
 
 
 class CopyFilesArgs(args.Arguments):
@@ -45,3 +46,11 @@ def copy_files(ctx: context.PhaseContext, args: CopyFilesArgs) -> tree_arguments
         warn=ctx.warn,
     )
     return tree_arguments.FilesOutputs(target=args.target, files=copied.files, bytes=copied.bytes)
+
+
+@copy_files.finder
+def find_files(ctx: context.PhaseContext, args: CopyFilesArgs, token: str) -> tree_arguments.FilesOutputs | None:
+    """Remove what an earlier attempt left unfinished; whether it was complete is not known, so it is run again."""
+    with contextlib.suppress(OSError):  # the next attempt tries again, and tells why it cannot
+        tree_place.clear(Path(args.target), token)
+    return None

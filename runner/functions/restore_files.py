@@ -42,3 +42,18 @@ def restore_files(ctx: context.PhaseContext, args: RestoreFilesArgs) -> tree_arg
         warn=ctx.warn,
     )
     return tree_arguments.FilesOutputs(target=args.target, files=restored.files, bytes=restored.bytes)
+
+
+@restore_files.finder
+def find_files(ctx: context.PhaseContext, args: RestoreFilesArgs, token: str) -> tree_arguments.FilesOutputs | None:
+    """Look whether an earlier attempt put everything in place; what else it left is removed."""
+    restored = tree_restore.find_restored(
+        lambda: ctx.service(repository.Repository),
+        ids.ExportId(args.export),
+        Path(args.target),
+        token=token,
+        record=ctx.work / "placed",
+    )
+    if restored is None:
+        return None
+    return tree_arguments.FilesOutputs(target=args.target, files=restored.files, bytes=restored.bytes)

@@ -34,12 +34,11 @@ class Place:
     def __init__(self, target: Path, names: list[bytes], *, token: str, record: Path, overwrite: bool) -> None:
         self._target = target.resolve()
         self._names = names
+        self._token = token
         self._record = record
         self._overwrite = overwrite
         self._exists = os.path.lexists(self._target)
-        short = os.fsdecode(os.fsencode(self._target.name)[:180])
-        self._beside = self._target.parent / f".{short}.{token}.partial"
-        self._within = self._target / f".{token}.partial"
+        self._beside, self._within = _stagings(self._target, token)
         self._staging = self._within if self._exists else self._beside
 
     @property
@@ -90,7 +89,7 @@ class Place:
         try:
             for place in missing:
                 place.mkdir(exist_ok=True)
-            self._remove_staging()
+            clear(self._target, self._token)
             self._staging.mkdir(0o777 if not self._exists else 0o700)
         except OSError as error:
             raise files.problem_of(error, parent) or _unusable(parent, error) from error
@@ -123,19 +122,31 @@ class Place:
 
     def _discard(self, made: list[Path]) -> None:
         if os.path.lexists(self._staging):
-            self._remove_staging()
+            clear(self._target, self._token)
             with contextlib.suppress(OSError):  # somebody else may use them by now
                 for place in reversed(made):
                     place.rmdir()
 
-    def _remove_staging(self) -> None:
-        for staging in (self._beside, self._within):
-            if os.path.lexists(staging):
-                parent = tree_descent.open_parent(staging.parent)
-                try:
-                    tree_descent.remove(parent, os.fsencode(staging.name))
-                finally:
-                    os.close(parent)
+
+def clear(target: Path, token: str) -> bool:
+    """Remove the unfinished tree that an interrupted attempt left for a target; tell whether there was one.
+
+    Raises:
+        OSError: If it cannot be removed.
+    """
+    left = [staging for staging in _stagings(target.resolve(), token) if os.path.lexists(staging)]
+    for staging in left:
+        parent = tree_descent.open_parent(staging.parent)
+        try:
+            tree_descent.remove(parent, os.fsencode(staging.name))
+        finally:
+            os.close(parent)
+    return bool(left)
+
+
+def _stagings(target: Path, token: str) -> tuple[Path, Path]:
+    short = os.fsdecode(os.fsencode(target.name)[:180])
+    return target.parent / f".{short}.{token}.partial", target / f".{token}.partial"
 
 
 def _refused(message: str, hint: str) -> errors.EnvironmentProblem:

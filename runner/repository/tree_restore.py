@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -75,6 +76,23 @@ def restore_tree(
     for warning in builder.warnings():
         warn(warning)
     return result_of(manifest)
+
+
+def find_restored(
+    repo: Callable[[], Repository], export: ids.ExportId, target: Path, *, token: str, record: Path
+) -> Restored | None:
+    """Return what an interrupted attempt wrote if all was in place already; otherwise remove what it left beside.
+
+    Whoever asks has lost its own attempt, and there may never be another one that would clean up.
+    """
+    with contextlib.suppress(OSError):  # the next attempt tries again, and tells why it cannot
+        if tree_place.clear(target, token):
+            return None
+    if not record.exists():
+        return None
+    manifest = repo().manifest(export)
+    place = tree_place.Place(target, names_of(manifest), token=token, record=record, overwrite=False)
+    return result_of(manifest) if place.is_filled else None
 
 
 def names_of(manifest: exports.Manifest) -> list[bytes]:

@@ -82,6 +82,21 @@ def test_files_are_backed_up_found_again_proved_and_restored(
     assert sorted(os.listdir(target / "source")) == [f"{number}.txt" for number in range(5)]
 
 
+@pytest.mark.parametrize("spec", [restore_files.restore_files, copy_files.copy_files])
+def test_looking_for_what_a_killed_attempt_wrote_removes_what_is_unfinished(
+    tmp_path: Path, repo: repository.Repository, spec: FunctionSpec
+) -> None:
+    ctx = context(tmp_path, repo, "killed")
+    target = tmp_path / "restored"
+    (target / f".{ctx.token}.partial" / "source").mkdir(parents=True)
+    given = {"paths": ["/"]} if spec is copy_files.copy_files else {"export": "unknown"}
+    arguments = argdecode.decode(spec, {"target": str(target), **given})
+    assert spec.find is not None
+    for _ in range(2):
+        assert spec.find(ctx, arguments, ctx.token) is None
+        assert list(target.iterdir()) == []
+
+
 def test_the_latest_restore_point_of_the_same_paths_is_the_base(
     tmp_path: Path, repo: repository.Repository, source: Path
 ) -> None:

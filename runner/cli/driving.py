@@ -23,7 +23,7 @@ from runner.engine.states import RunStatus
 from runner.plan.plan import Plan
 
 _LOOK_EVERY_S = 0.1
-_PATIENCE_S = 10.0
+_PATIENCE_S = 2.0
 
 
 def drive(

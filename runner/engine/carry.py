@@ -14,7 +14,7 @@ from runner.engine.control import Control
 from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
 from runner.engine.session import Session
-from runner.engine.states import NodeStatus, Stage
+from runner.engine.states import TERMINAL, NodeStatus, Stage
 from runner.engine.workers import Workers
 from runner.plan.plan import Retry
 
@@ -185,17 +185,23 @@ class Carrier:
         self._workers.close()
 
 
-def take(ask: inbox.Ask, request: str, state: RunState, emit: Emit) -> None:
-    """Turn a request of another process into its event; one that does not fit any more is dropped with a warning."""
+def take(ask: inbox.Ask, request: str, state: RunState, emit: Emit) -> bool:
+    """Turn a request of another process into its event; tells whether it is done with.
+
+    An approval that comes early stays until its phase asks for it; what does not fit any more is dropped and warned of.
+    """
     match ask:
         case inbox.Cancel():
             emit(events.CancelRequested(request=request))
         case inbox.Approve(node=node, comment=comment) if _is(state, node, NodeStatus.WAITING):
             emit(events.Approved(node=node, comment=comment, request=request))
+        case inbox.Approve(node=node) if node in state.nodes and state.nodes[node].status not in TERMINAL:
+            return False
         case inbox.Settle(node=node, how=how) if _is(state, node, NodeStatus.IN_DOUBT):
             emit(events.Settled(node=node, how=how, request=request))
         case _:
             emit(events.Warned(node=ask.node, message="a request came for it that it was not waiting for"))
+    return True
 
 
 def _is(state: RunState, node: str, status: NodeStatus) -> bool:

@@ -105,9 +105,13 @@ class _Turn:
             self.commands.append(cmd.Cancel(name))
         elif node.approval is not None:
             self.commands.append(cmd.Pass(name))
-        elif gate.until is not None and self._is_due(gate.until):
-            self.commands.append(cmd.Expire(name) if gate.gate == "approval" else cmd.Pass(name))
-        elif gate.gate == "approval":
+        elif gate.gate != "approval":
+            if self._is_due(gate.until):
+                self.commands.append(cmd.Pass(name))
+        elif gate.until is not None and clock.parse_isoformat(gate.until) <= self.now:
+            self.commands.append(cmd.Expire(name))
+        else:
+            # No wake-up for its expiry: nobody stays attached only to see an approval not come.
             self.persons.append(name)
 
     def _in_doubt(self, plan: PlanNode, node: NodeState) -> None:

@@ -123,7 +123,7 @@ class Drive:
         try:
             while not self._control.stop_wanted:
                 decision = self._turn()
-                if self._state.is_finished or self._is_waiting_for_persons(decision):
+                if self._state.is_finished or (self._is_waiting_for_persons(decision) and not self._was_asked()):
                     return
                 self._wait(decision)
         except JournalFailed:
@@ -161,10 +161,9 @@ class Drive:
         return decision
 
     def _flush(self) -> None:
-        if not self._unflushed:
-            return
         group, self._unflushed = self._unflushed, []
-        self._journal.append(group)
+        if group:
+            self._journal.append(group)
         for request in self._consumed:
             inbox.remove(self._session.directory.inbox, request)
         self._consumed.clear()
@@ -180,9 +179,8 @@ class Drive:
             return
         self._next_look = now + _INBOX_EVERY_S
         for request, ask in inbox.pending(self._session.directory.inbox):
-            if request not in self._state.requests:
-                carry.take(ask, request, self._state, self.emit)
-            self._consumed.append(request)
+            if request in self._state.requests or carry.take(ask, request, self._state, self.emit):
+                self._consumed.append(request)
 
     def _check_limits(self) -> None:
         for attempt in self._attempts.overdue():
@@ -201,6 +199,12 @@ class Drive:
         busy = self._state.running or self._carrier.is_busy
         return bool(decision.persons) and not busy and decision.wake_at is None and not decision.commands
 
+    def _was_asked(self) -> bool:
+        """Look into the inbox once more before leaving; tells whether there was word for this run."""
+        self._next_look = 0.0
+        self._take_requests()
+        return bool(self._unflushed)
+
     def _wait(self, decision: commands.Decision) -> None:
         """Wait for an attempt, a request or the next moment at which something is due."""
         now = self._clock.monotonic()
@@ -213,4 +217,4 @@ class Drive:
         limit = self._session.request.plan.timeout
         if limit is not None and self._state.stage is Stage.FORWARD:
             pauses.append(limit.total_seconds() - self._active())
-        self._clock.wait(self._control.wake, max(0.0, min(pauses)))
+        self._clock.wait(self._control.wake, 0.0 if self._unflushed else max(0.0, min(pauses)))

@@ -87,8 +87,7 @@ def _guarded(session: Session, node: PlanNode | None, call: Callable[[], Result]
     try:
         return call()
     except errors.RunnerError as error:
-        if node is not None:
-            _place(session, node, error)
+        _place(session, node, error)
         return _clean(session, events.error_value(error))
     except Exception as error:  # noqa: BLE001 - whatever is not ours is a defect, and must end as one
         problem = _of_the_machine(session, error)
@@ -113,14 +112,19 @@ def _of_the_machine(session: Session, error: Exception) -> errors.RunnerError | 
     return files.problem_of(error, error.filename or session.directory.path)
 
 
-def _place(session: Session, node: PlanNode, error: errors.RunnerError) -> None:
-    """Say where in the blueprint the argument stands that could not be rendered or decoded."""
+def _place(session: Session, node: PlanNode | None, error: errors.RunnerError) -> None:
+    """Say where in the blueprint the argument or artifact stands that could not be rendered or decoded."""
     argument = error.context.get("argument")
     if argument is None or error.span is not None:
         return
-    blueprint, _ = load.parse_blueprint(session.request.blueprint_text, session.request.plan.file)
+    plan = session.request.plan
+    if node is not None:
+        place = f"{node.pointer}/args"
+    else:
+        place = spans.pointer(["actions", plan.action, "outputArtifacts", error.context["artifact"], "keyValue"])
+    blueprint, _ = load.parse_blueprint(session.request.blueprint_text, plan.file)
     if blueprint is not None:
-        error.span = blueprint.span(node.pointer + spans.pointer(["args"]) + argument)
+        error.span = blueprint.span(place + argument)
 
 
 def _clean(session: Session, error: events.ErrorValue) -> events.ErrorValue:

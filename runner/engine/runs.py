@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,13 +12,14 @@ from pathlib import Path
 
 from runner.base import clock as clocks
 from runner.base import errors, files, ids, secret, suggest
-from runner.engine import events, journal_file
+from runner.engine import events, journal_file, locking
 from runner.engine import request as requests
 from runner.engine.run_state import RunState
 from runner.engine.sealed import Sealed
 
 _KEEP_FOR = timedelta(days=30)
 _KEEP_LATEST = 100
+_PARTIAL = ".new-"
 
 
 class RunDirectory:
@@ -62,26 +62,20 @@ class RunDirectory:
             os.close(descriptor)
 
     def _acquire(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode() or "unknown"
+        if not locking.acquire(descriptor):
+            holder = os.pread(descriptor, 32, 0).decode() or "that has just begun"
             raise errors.EnvironmentProblem(
                 f"run {self.id} is driven by process {holder}",
                 code="RT211",
                 hint=f"follow it with: runner logs {self.id} -f",
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
     @property
     def is_driven(self) -> bool:
-        """Whether some process drives the run now."""
-        try:
-            with self.lock():
-                return False
-        except errors.EnvironmentProblem:
-            return True
+        """Whether some process drives the run now; asking never stands in the way of one."""
+        return locking.is_held(self.path / "lock")
 
     def clear_transient(self) -> None:
         """Remove what only a run that goes on needs: secrets, work files, process records, requests."""
@@ -120,7 +114,7 @@ class Runs:
         """
         files.make_directories(self._root)
         name = self._free_id(run_id)
-        partial = RunDirectory(self._root / f".{name}.{os.getpid()}.partial")
+        partial = RunDirectory(self._root / f"{_PARTIAL}{files.temporary_name()}")
         try:
             partial.path.mkdir(mode=0o700)
             self._fill(partial, request, name)
@@ -172,9 +166,7 @@ class Runs:
         if prefix in found:
             found = [ids.RunId(prefix)]
         if not found:
-            raise errors.UsageError(
-                f'there is no run "{prefix}"', code="RT105", hint=suggest.hint(prefix, names, kind="run")
-            )
+            raise errors.UsageError(f'there is no run "{prefix}"', code="RT105", hint=_nearest(prefix, names))
         if len(found) > 1:
             raise errors.UsageError(
                 f'"{prefix}" is the start of {len(found)} run ids',
@@ -193,8 +185,18 @@ class Runs:
             for path in sorted(paths, key=lambda path: journal_file.created_at(path / "journal"), reverse=True)
         ]
 
+    def _sweep(self) -> None:
+        """Remove what a process left behind that died while it made a run: sealed secrets may be in it."""
+        if not self._root.is_dir():
+            return
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                if files.is_leftover(entry, self._clock.now(), prefix=_PARTIAL):
+                    shutil.rmtree(entry.path)
+
     def expire(self) -> list[ids.RunId]:
-        """Remove runs that ended more than 30 days ago, but never one of the latest 100."""
+        """Remove runs that ended more than 30 days ago, but never one of the latest 100; and what was never a run."""
+        self._sweep()
         removed = []
         for run in self.all()[_KEEP_LATEST:]:
             state = run.state()
@@ -208,3 +210,11 @@ def _taken(name: str) -> errors.UsageError:
     return errors.UsageError(
         f'there is a run "{name}" already', code="RT104", hint=f"resume it with: runner resume {name}"
     )
+
+
+def _nearest(prefix: str, names: list[ids.RunId]) -> str:
+    """Suggest the run that was probably meant, else the newest ones."""
+    best = suggest.closest(prefix, names)
+    if best is not None:
+        return f'did you mean "{best}"?'
+    return f"the newest are: {', '.join(names[:3])}" if names else "there are no runs yet"

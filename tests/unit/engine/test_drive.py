@@ -514,3 +514,55 @@ def test_a_taken_run_id_is_refused_and_leaves_nothing(bench: Bench, tmp_path: Pa
 
     assert caught.value.code == "RT104"
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["b0000001"]
+
+
+def test_an_approval_that_comes_early_counts_when_its_phase_asks_for_it(bench: Bench) -> None:
+    bench.script.actions["gate"] = [lambda ctx: context.Approval("go on?", None)]
+    run = bench.create(plan(node("first"), node("gate", ("first",))))
+    bench.script.actions["first"] = [lambda ctx: inbox.post(run.inbox, inbox.Approve("gate", "in advance")) and None]
+
+    state = bench.drive(run)
+
+    assert state.finished == "succeeded"
+    assert state.nodes["gate"].outputs == {"comment": "in advance"}
+
+
+def test_nobody_stays_attached_only_to_see_an_approval_expire(bench: Bench) -> None:
+    later = bench.clock.now() + timedelta(hours=1)
+    bench.script.actions["gate"] = [lambda ctx: context.Approval("go on?", later)]
+    run = bench.create(plan(node("gate")))
+
+    bench.drive(run)
+
+    assert result.load(run, bench.clock.now()).status is RunStatus.WAITING
+
+
+def test_looking_at_a_run_never_keeps_a_driver_out(bench: Bench) -> None:
+    run = bench.create(plan(node("first")))
+    assert not run.is_driven
+    with run.lock():
+        assert run.is_driven
+        assert run.is_driven
+    assert not run.is_driven
+
+
+def test_an_artifact_that_cannot_be_rendered_fails_with_its_place(bench: Bench) -> None:
+    text = """apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata: {name: b}
+actions:
+  backup:
+    outputArtifacts:
+      data: {keyValue: {size: "{{ inputs.nope }}"}}
+    phases:
+    - {name: first, func: AssertThat, args: {that: true}}
+"""
+    artifacts = {"data": {"size": "{{ inputs.nope }}"}}
+    run = bench.runs.create(Request(plan=plan(node("first"), artifacts=artifacts), blueprint_text=text))
+
+    state = bench.drive(run)
+
+    error = state.failures[0][1]
+    assert error.code == "KB404"
+    assert error.position is not None
+    assert (error.position["line"], error.position["column"]) == (7, 31)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from runner.base import clock as clocks
-from runner.base import errors, secret
+from runner.base import errors, files, secret
 from runner.engine import drive, inbox
 from runner.engine.request import Request
 from runner.engine.runs import RunDirectory, Runs
@@ -109,3 +110,17 @@ def test_a_request_that_fits_nothing_is_dropped_with_a_warning(runs: Runs, clock
     finish(run, clock)
 
     assert run.state().warnings == [("nobody", "a request came for it that it was not waiting for")]
+
+
+def test_what_a_process_left_that_died_while_it_made_a_run_is_swept(runs: Runs, tmp_path: Path) -> None:
+    runs.create(EMPTY)
+    gone = tmp_path / "runs" / f".new-{'0' * 12}.{'0' * 32}.1.999999.1.abcdefgh~"
+    (gone / "sealed").mkdir(parents=True)
+    mine = tmp_path / "runs" / f".new-{files.temporary_name()}"
+    mine.mkdir()
+    os.utime(gone, (0, 0))
+
+    runs.expire()
+
+    assert not gone.exists()
+    assert mine.exists()

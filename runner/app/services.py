@@ -17,6 +17,7 @@ from runner.processes import commands
 from runner.registry import driver as drivers
 from runner.registry import plugins, registry
 from runner.repository import repository as repositories
+from runner.repository import tree_walk
 
 Service = TypeVar("Service")
 
@@ -61,6 +62,7 @@ class Services:
         self._makers: Mapping[type[Any], Callable[[], Any]] = {
             repositories.Repository: self._open_repository,
             commands.Commands: lambda: commands.Commands(directory.processes, token, app.clock),
+            tree_walk.Own: lambda: app.own_places(self._target),
         }
 
     def service(self, kind: type[Service]) -> Service:

@@ -32,7 +32,8 @@ def backup_files(ctx: context.PhaseContext, args: BackupFilesArgs) -> tree_argum
 
     Files that are as the latest restore point of the same paths has them (size, times, inode) are not read again. A
     file that changes while it is read is kept as it was read, with a warning: for consistency, stop the application,
-    take a snapshot, or use its own dump.
+    take a snapshot, or use its own dump. The repository and the runs
+    of the runner are left out, with a warning.
     """
     repo = ctx.service(repository.Repository)
     source = ", ".join(args.paths)
@@ -42,6 +43,7 @@ def backup_files(ctx: context.PhaseContext, args: BackupFilesArgs) -> tree_argum
             roots=[Path(path) for path in args.paths],
             exclude=args.exclude,
             unreadable=tree_walk.Unreadable(args.unreadable),
+            own=ctx.service(tree_walk.Own),
         ),
         source=source,
         token=ctx.token,

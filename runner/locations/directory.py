@@ -33,7 +33,7 @@ class Directory:
     listing_delay = 0.0
 
     def __init__(self, path: str | os.PathLike[str], *, clock: clocks.Clock | None = None) -> None:
-        self._root = Path(path).absolute()
+        self.root = Path(path).absolute()
         self._clock = clock or clocks.SystemClock()
         self._descriptors = descriptors.Descriptors()
         self._durable: set[Path] = set()
@@ -42,12 +42,12 @@ class Directory:
     @property
     def url(self) -> str:
         """The `file://` URL."""
-        return "file://" + urllib.parse.quote(os.fspath(self._root))
+        return "file://" + urllib.parse.quote(os.fspath(self.root))
 
     def put(self, name: str, data: Sequence[location.Buffer], *, overwrite: bool = False) -> None:
         """Store an object durably."""
         target = self._path(name)
-        with _translated(name, self._root, putting=True):
+        with _translated(name, self.root, putting=True):
             if not overwrite and os.path.lexists(target):
                 raise _exists(name)
             self._prepare(target.parent)
@@ -55,14 +55,14 @@ class Directory:
 
     def get(self, name: str) -> bytes:
         """Return a whole object."""
-        with _translated(name, self._root), self._path(name).open("rb") as file:
+        with _translated(name, self.root), self._path(name).open("rb") as file:
             return file.read()
 
     def read_into(self, name: str, offset: int, target: memoryview) -> None:
         """Fill `target` from `offset` on."""
         path = os.fspath(self._path(name))
         rest = memoryview(target).cast("B")
-        with _translated(name, self._root), self._descriptors.open(path) as descriptor:
+        with _translated(name, self.root), self._descriptors.open(path) as descriptor:
             while rest:
                 count = os.preadv(descriptor, [rest], offset)
                 if not count:
@@ -73,7 +73,7 @@ class Directory:
     def stat(self, name: str) -> location.ObjectInfo:
         """Describe an object."""
         path = self._path(name)
-        with _translated(name, self._root):
+        with _translated(name, self.root):
             facts = path.stat()
             if path.is_dir():
                 raise IsADirectoryError(errno.EISDIR, "is a directory", os.fspath(path))
@@ -89,7 +89,7 @@ class Directory:
         path = self._path(name)
         self._descriptors.forget(os.fspath(path))
         with (
-            _translated(name, self._root),
+            _translated(name, self.root),
             contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError),
         ):
             path.unlink()
@@ -99,8 +99,8 @@ class Directory:
         """Remove temporary files of dead processes."""
         removed = 0
         now = self._clock.now()
-        with _translated(_TEMPORARY, self._root), contextlib.suppress(FileNotFoundError):
-            with os.scandir(self._root / _TEMPORARY) as entries:
+        with _translated(_TEMPORARY, self.root), contextlib.suppress(FileNotFoundError):
+            with os.scandir(self.root / _TEMPORARY) as entries:
                 leftovers = [entry.path for entry in entries if files.is_leftover(entry, now)]
             for path in leftovers:
                 with contextlib.suppress(FileNotFoundError):
@@ -109,26 +109,26 @@ class Directory:
         return removed
 
     def _path(self, name: str) -> Path:
-        return self._root / names.check(name)
+        return self.root / names.check(name)
 
     def _prepare(self, directory: Path) -> None:
         """Make a directory of objects; its own name is made durable too, whoever made it."""
         with self._lock:
             if directory in self._durable:
                 return
-        if not self._root.is_dir():
-            files.make_directories(self._root)
+        if not self.root.is_dir():
+            files.make_directories(self.root)
         for place in reversed((directory, *directory.parents)):
-            if place.is_relative_to(self._root) and place != self._root:
+            if place.is_relative_to(self.root) and place != self.root:
                 with contextlib.suppress(FileExistsError):
                     place.mkdir(0o700)
                 files.flush_directory(place.parent)
-        (self._root / _TEMPORARY).mkdir(0o700, exist_ok=True)
+        (self.root / _TEMPORARY).mkdir(0o700, exist_ok=True)
         with self._lock:
             self._durable.add(directory)
 
     def _write(self, target: Path, data: Sequence[location.Buffer], *, overwrite: bool) -> None:
-        temporary = self._root / _TEMPORARY / files.temporary_name()
+        temporary = self.root / _TEMPORARY / files.temporary_name()
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -154,9 +154,9 @@ class Directory:
     def _names(self, directory: str) -> Sequence[str]:
         """Return the names in a directory; those of directories end in `/`, which also puts them in order."""
         with (
-            _translated(directory, self._root),
+            _translated(directory, self.root),
             contextlib.suppress(FileNotFoundError, NotADirectoryError),
-            os.scandir(self._root / directory) as entries,
+            os.scandir(self.root / directory) as entries,
         ):
             return sorted(
                 directory + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")

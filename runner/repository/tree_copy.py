@@ -56,8 +56,10 @@ class _Copy:
     def run(self, top: Path) -> None:
         """Copy everything into an empty directory."""
         with tree_build.TreeBuilder(top) as builder:
+            # A target within what is copied must not receive itself.
+            scope = replace(self._scope, own=tree_walk.Own(paths=[top]))
             tree_walk.Walk(
-                self._scope, lambda visited: self._copy(builder, visited), cancel=self._cancel, warn=self._warn
+                scope, lambda visited: self._copy(builder, visited), cancel=self._cancel, warn=self._warn
             ).run()
         for warning in builder.warnings():
             self._warn(warning)

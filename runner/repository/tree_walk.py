@@ -51,6 +51,22 @@ class Visited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """Directories of the runner itself: a backup that held them would hold itself, and grow with every further one."""
+
+    paths: Sequence[Path] = ()
+
+    def identities(self) -> frozenset[tuple[int, int]]:
+        """Return device and inode of those that exist."""
+        facts = [path.stat() for path in self.paths if path.exists()]
+        return frozenset((one.st_dev, one.st_ino) for one in facts)
+
+    def holds(self, path: Path) -> bool:
+        """Tell whether a path is one of them, or lies in one."""
+        return any(path.resolve().is_relative_to(own.resolve()) for own in self.paths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What is walked over.
 
@@ -58,10 +74,12 @@ class Scope:
         roots: Files and directories; a root that is a symbolic link is followed.
         exclude: Patterns of `tree_exclude`.
         unreadable: Whether an unreadable entry fails the walk.
+        own: What is left out with a warning, and is no root.
     """
 
     roots: Sequence[Path]
     exclude: Sequence[str] = ()
+    own: Own = Own()
     unreadable: Unreadable = Unreadable.FAIL
 
 
@@ -111,6 +129,7 @@ class Walk:
         self._cancel = cancel
         self._warn = warn
         self._excluded = tree_exclude.Excluded(scope.exclude)
+        self._own = scope.own.identities()
         self._metadata = tree_metadata.MetadataReader()
         self._path: list[bytes] = []
         # Where each file with several names was met first, and how many of its names are still to come.
@@ -120,9 +139,15 @@ class Walk:
         """Walk.
 
         Raises:
-            PermanentError: RT315 for a missing root, RT313 for an unreadable entry.
+            PermanentError: RT315 for a missing root, RT316 for one of the runner itself, RT313 for an unreadable entry.
         """
         for name, root in named_roots(self._scope.roots).items():
+            if self._scope.own.holds(root):
+                raise errors.PermanentError(
+                    f"{root} belongs to the runner itself, so a backup of it would hold itself",
+                    code="RT316",
+                    hint="name the files of the application; copy a repository while nothing writes to it",
+                )
             self._root(name, root)
 
     @contextmanager
@@ -163,6 +188,9 @@ class Walk:
             facts = os.stat(name, dir_fd=descent.descriptor, follow_symlinks=False)
             kind = tree_entry.kind_of(facts.st_mode)
             if self._excluded.covers(path, is_directory=kind is tree_entry.Kind.DIRECTORY):
+                return None
+            if (facts.st_dev, facts.st_ino) in self._own:
+                self._warn(f"{tree_entry.show(path)} belongs to the runner itself and was left out")
                 return None
             if kind is tree_entry.Kind.SOCKET:
                 self._warn(f"{tree_entry.show(path)} is a socket and was left out")

@@ -173,7 +173,7 @@ class AcceptsAnyName(directory.Directory):
     """Lets a name leave the location."""
 
     def _path(self, name: str) -> Path:
-        return self._root / name
+        return self.root / name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from runner.functions import (
 from runner.registry import argdecode
 from runner.registry.args import Outputs
 from runner.registry.function import FunctionSpec
-from runner.repository import repository
+from runner.repository import repository, tree_walk
 from runner.testing import phase_context
 from tests.unit.repository import tree_samples
 
@@ -43,7 +43,7 @@ def source(tmp_path: Path) -> Path:
 def context(tmp_path: Path, repo: repository.Repository, phase: str, **facts: object) -> phase_context.FakePhaseContext:
     return phase_context.FakePhaseContext(
         tmp_path / "work" / phase,
-        services={repository.Repository: repo},
+        services={repository.Repository: repo, tree_walk.Own: tree_walk.Own(paths=[tmp_path / "source" / "state"])},
         phase=phase,
         **facts,  # type: ignore[arg-type]
     )
@@ -95,6 +95,30 @@ def test_looking_for_what_a_killed_attempt_wrote_removes_what_is_unfinished(
     for _ in range(2):
         assert spec.find(ctx, arguments, ctx.token) is None
         assert list(target.iterdir()) == []
+
+
+def test_the_runner_does_not_back_up_itself(tmp_path: Path, repo: repository.Repository, source: Path) -> None:
+    (source / "state" / "below").mkdir(parents=True)
+    (source / "state" / "below" / "pack").write_text("of the repository")
+    ctx = context(tmp_path, repo, "files")
+    made = call(ctx, backup_files.backup_files, paths=[str(source)])
+    assert (made["files"], ctx.warnings) == (6, ["source/state belongs to the runner itself and was left out"])
+    for root in (source / "state", source / "state" / "below"):
+        with pytest.raises(errors.PermanentError) as caught:
+            call(context(tmp_path, repo, "refused"), backup_files.backup_files, paths=[str(root)])
+        assert caught.value.code == "RT316"
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_directory_is_copied_into_itself_once(
+    tmp_path: Path, repo: repository.Repository, source: Path, exists: bool
+) -> None:
+    target = source / "copy"
+    if exists:
+        target.mkdir()
+    call(context(tmp_path, repo, "copy"), copy_files.copy_files, paths=[str(source)], target=str(target))
+    assert len(list((target / "source").glob("*.txt"))) == 5
+    assert [path for path in (target / "source").rglob("*.partial") if path.is_dir()] == []
 
 
 def test_the_latest_restore_point_of_the_same_paths_is_the_base(

@@ -50,7 +50,7 @@ def select(
     wanted = set(artifacts)
     if text == LATEST:
         return _latest(repository, subject, wanted)
-    made_by = [point for point in repository.points() if point.run == text]
+    made_by = [point for point in _intact(repository) if point.run == text]
     found = made_by[0] if made_by else repository.point(text)
     lacking = sorted(wanted - set(found.artifacts))
     if lacking:
@@ -78,11 +78,16 @@ def base_export(
     repository: repositories.Repository, subject: Subject, *, phase: str, key: str, source: str
 ) -> ids.ExportId | None:
     """Return the export that the latest restore point of the subject has of a source, if any."""
-    for point in repository.points():
+    for point in _intact(repository):
         if subject.has(point):
             same = [e for e in point.exports if (e.phase, e.key, e.source) == (phase, key, source)]
             return ids.ExportId(same[0].export) if same else None
     return None
+
+
+def _intact(repository: repositories.Repository) -> list[restore_point.RestorePoint]:
+    """Return the restore points that can be read; a damaged one must not keep the others from being used."""
+    return repository.points(on_damaged=lambda _: None)
 
 
 def id_of(token: str) -> ids.RestorePointId:

@@ -289,6 +289,16 @@ class Repository:
         Raises:
             RestorePointMissing: If there is none.
             UsageError: RT420 if there are several.
+            RepositoryDamaged: If it is not what was written.
+        """
+        return self._read_point(points.name_of(self.find_point(prefix)))
+
+    def find_point(self, prefix: str) -> ids.RestorePointId:
+        """Return the whole id of a restore point, which is not read.
+
+        Raises:
+            RestorePointMissing: If there is none.
+            UsageError: RT420 if there are several.
         """
         names = (
             [info.name for info in self.location.list(points.name_of(prefix))]
@@ -309,7 +319,7 @@ class Repository:
                 code="RT420",
                 hint=f"choose one of: {shown}",
             )
-        return self._read_point(names[0])
+        return ids.RestorePointId(names[0].removeprefix(points.PREFIX))
 
     def delete_point(self, point: ids.RestorePointId) -> None:
         """Remove a restore point; succeeds if it does not exist. Its space is freed by the next pruning."""

@@ -34,9 +34,12 @@ def command() -> None:
 def list_(console: consoles.Console, blueprint: str | None, location: str | None, passphrase_file: Path | None) -> int:
     """List restore points, newest first."""
     app = application.of(console, passphrase_file=passphrase_file)
-    points = app.open_repository(app.target(location)).points()
+    damaged: list[failures.RepositoryDamaged] = []
+    points = app.open_repository(app.target(location)).points(on_damaged=damaged.append)
     rows = [_row(point) for point in points if blueprint in (None, point.blueprint)]
     console.records(rows, lambda rows: _table(console, rows))
+    if damaged:
+        raise damaged[0]
     return codes.Exit.OK
 
 
@@ -70,11 +73,11 @@ def delete(
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
     # All are found before the first is deleted, so that a mistyped id deletes nothing.
-    chosen = [repository.point(prefix) for prefix in points]
+    chosen = [repository.find_point(prefix) for prefix in points]
     for point in chosen if not dry_run else ():
-        repository.delete_point(point.id)
+        repository.delete_point(point)
     verb = "would delete" if dry_run else "deleted"
-    rows: list[JsonObject] = [{"id": point.id, "deleted": not dry_run} for point in chosen]
+    rows: list[JsonObject] = [{"id": point, "deleted": not dry_run} for point in chosen]
     console.records(rows, lambda rows: [f"{verb} restore point {row['id']}" for row in rows])
     return codes.Exit.OK
 
@@ -90,15 +93,18 @@ def verify(
     """Read every byte of restore points and check it; all of them when none is named."""
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
-    chosen = [repository.point(prefix) for prefix in points] if points else repository.points()
-    failed = 0
+    damaged: list[failures.RepositoryDamaged] = []
+    chosen = [repository.point(prefix) for prefix in points] if points else repository.points(on_damaged=damaged.append)
+    for problem in damaged:
+        console.warn(problem.message)
+    failed = len(damaged)
     for point in chosen:
         verified = stored.verify(repository, point)
         failed += bool(verified.problems)
         console.records([verified.to_json()], lambda _, verified=verified: verified.lines())  # type: ignore[misc]
     if failed:
         raise failures.RepositoryDamaged(
-            f"{failed} of {phrases.count(len(chosen), 'restore point')} cannot be restored completely",
+            f"{failed} of {phrases.count(len(chosen) + len(damaged), 'restore point')} cannot be restored completely",
             hint="run `runner repository check --read-data` to learn which objects are damaged",
         )
     return codes.Exit.OK

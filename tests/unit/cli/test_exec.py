@@ -371,6 +371,26 @@ def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(back
     assert (verified.code, "error[RT415]: 1 of 1 restore point" in verified.err) == (codes.Exit.FAILED, True)
 
 
+def test_a_damaged_restore_point_is_in_nobodys_way_and_can_be_deleted(backup, cli, state_dir):
+    damaged = backup["restorePoints"][0]["id"]
+    path = state_dir / "repository" / "points" / damaged
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1])
+
+    good = cli("exec", "blueprint.yaml", "-o", "json").json["run"]["restorePoints"][0]["id"]
+
+    for command in ("list", "verify"):
+        answer = cli("restore-points", command)
+        assert (answer.code, good[:8] in answer.out) == (codes.Exit.FAILED, True), answer.err
+        assert damaged in answer.err
+    restored = cli("exec", "blueprint.yaml", "--action", "restore", "--from", good)
+    assert restored.code == 0, restored.err
+    assert cli("repository", "prune").code == codes.Exit.FAILED
+    assert cli("restore-points", "delete", damaged).code == 0
+    assert cli("repository", "prune").code == 0
+    assert [row["id"] for row in cli("restore-points", "list", "-o", "json").rows] == [good]
+
+
 def test_repository_commands_on_a_good_repository(backup, cli):
     assert cli("repository", "check", "-o", "json").json["problems"] == []
     assert cli("repository", "stats", "-o", "json").json["restorePoints"] == 1

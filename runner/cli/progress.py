@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from rich import progress as rich_progress
 
 _PLAIN_EVERY = timedelta(seconds=10)
+
+# How many lines of the log are shown at a time: they are written by the thread that drives the run, and that has to
+# look at requests to cancel in between.
+_LOG_LINES = 500
 
 
 class Display(Protocol):
@@ -57,7 +62,11 @@ def watch(
     with contextlib.ExitStack() as stack:
         live = form is settings_module.Progress.AUTO and console.err.is_terminal
         display: Display = stack.enter_context(_live(console)) if live else Plain(console, clock)
-        yield Phases(console, display, directory, plan)
+        phases = Phases(console, display, directory, plan)
+        try:
+            yield phases
+        finally:
+            phases.close()
 
 
 class Phases:
@@ -68,6 +77,7 @@ class Phases:
         self._display = display
         self._tail = loglines.Tail(directory.log)
         self._lines = report.PhaseLines(console, console.err, [(node.name, node.function) for node in plan.nodes])
+        self._run = directory.id
         self._header = report.header(console, console.err, f"{plan.blueprint} › {plan.action}", directory.id)
         self._lock = threading.Lock()
 
@@ -99,6 +109,14 @@ class Phases:
         """Show how far an attempt is."""
         self._log()
         self._display.progress(progress)
+
+    def close(self) -> None:
+        """Show what the log still has, or where it can be read when that is much."""
+        self._log()
+        with self._lock:
+            more = self._console.settings.verbose and next(self._tail.new(), None) is not None
+        if more:
+            self._display.line(f"    … all of the log: runner logs {self._run}")
 
     def _ended(self, node: PlanNode, state: RunState) -> None:
         self._display.ended(node.id)
@@ -132,7 +150,7 @@ class Phases:
         if not verbose:
             return
         with self._lock:
-            for line in self._tail.new():
+            for line in itertools.islice(self._tail.new(), _LOG_LINES):
                 if loglines.is_shown(line, verbose=verbose):
                     self._display.line("    " + loglines.text(line))
 

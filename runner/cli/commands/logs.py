@@ -49,6 +49,8 @@ def _check_phase(directory: RunDirectory, phase: str | None) -> None:
 
 def _print(console: consoles.Console, tail: loglines.Tail, phase: str | None) -> None:
     for line in tail.new():
+        if console.out.closed:
+            return
         if phase not in (None, line.get("phase")) or not loglines.is_shown(line, verbose=console.settings.verbose):
             continue
         console.out.line(loglines.text(line) if console.is_text else json.dumps(line, ensure_ascii=False))

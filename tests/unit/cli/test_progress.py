@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 
 import pytest
 from rich import console as rich_console
@@ -10,7 +12,9 @@ from rich import progress as rich_progress
 
 from runner.base import clock
 from runner.cli import console, loglines, phrases, progress, settings
-from runner.engine import host
+from runner.cli.commands import logs
+from runner.engine import host, runs
+from tests.unit.cli import sample_blueprints as blueprints
 
 
 def report(completed: int, total: int | None = None, unit: str = "bytes", description: str = "") -> host.Progress:
@@ -120,3 +124,39 @@ def test_a_log_line_for_people_has_time_phase_event_and_fields():
     assert loglines.text(line) == "12:30:05 [dump] warning: disk.slow after_s=3"
     said = {"time": "2026-01-01T12:30:05.1Z", "level": "info", "event": "command.output", "stream": "stdout"}
     assert loglines.text({**said, "line": "hello"}).endswith("hello")
+
+
+def said(path, count):
+    lines = [{"time": "2026-01-01T12:30:05Z", "event": "command.output", "line": f"line {n}"} for n in range(count)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_a_flood_in_the_log_is_shown_in_bounded_pieces_and_not_to_its_end(cli, tmp_path, terminal):
+    blueprints.papers(tmp_path)
+    blueprints.write(tmp_path, blueprints.FILES)
+    assert cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw").code == 0
+    directory = runs.Runs(tmp_path / "state", clock.SystemClock()).find("7k")
+    plan = directory.state().plan
+    said(directory.log, 5000)
+    terminal.settings.verbose = 1
+    terminal.settings.progress = settings.Progress.PLAIN
+    shown = terminal.err._stream
+    with progress.watch(terminal, directory, plan, clock.FakeClock()) as observer:
+        observer.on_progress(report(1))
+        first = shown.getvalue().count("line ")
+        assert 0 < first < 1000
+        observer.on_progress(report(2))
+        assert f"line {first}\n" in shown.getvalue()
+    assert shown.getvalue().count("line ") < 3000
+    assert shown.getvalue().endswith("    … all of the log: runner logs 7kq2m9xw\n")
+
+
+def test_printing_a_log_stops_when_nobody_reads_it_any_more(tmp_path):
+    said(tmp_path / "log.jsonl", 5000)
+    source, sink = os.pipe()
+    os.close(source)
+    with os.fdopen(sink, "w") as out:
+        printed = console.Console(settings.from_environment({"HOME": "/"}), out, io.StringIO(), {})
+        tail = loglines.Tail(tmp_path / "log.jsonl")
+        logs._print(printed, tail, None)
+    assert len(list(tail.new())) > 4900

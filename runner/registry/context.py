@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
+
+import pydantic
 
 from runner.base import cancel, clock, ids, log, secret
 from runner.base.jsonvalue import JsonValue
+from runner.registry import args
 from runner.registry import driver as drivers
 
 Service = TypeVar("Service")
@@ -123,9 +126,19 @@ class PhaseContext(Protocol):
 class Gate:
     """Base of what a function returns to make its phase wait without a thread: `Approval` or `Until`."""
 
+    outputs_model: ClassVar[type[args.Outputs]] = args.NoOutputs
+
+
+class ApprovalOutputs(args.Outputs):
+    """What a phase has that waited for a person."""
+
+    comment: str = pydantic.Field(description="What the person said with `--comment`, else an empty text.")
+
 
 class Approval(Gate):
     """The phase waits for `runner approve`; after `expires_at` it fails with RT209."""
+
+    outputs_model = ApprovalOutputs
 
     def __init__(self, message: str, expires_at: datetime | None) -> None:
         self.message = message

@@ -84,8 +84,10 @@ def function(
     def declare(call: Call) -> FunctionSpec:
         hints = typing.get_type_hints(call)
         arguments, outputs = hints.get("args"), hints.get("return")
-        if outputs is type(None) or (inspect.isclass(outputs) and issubclass(outputs, context.Gate)):
+        if outputs is type(None):
             outputs = args.NoOutputs
+        elif inspect.isclass(outputs) and issubclass(outputs, context.Gate):
+            outputs = outputs.outputs_model
         if not (inspect.isclass(arguments) and issubclass(arguments, args.Arguments)):
             raise TypeError(f"{name}: annotate `args` with a subclass of Arguments")
         if not (inspect.isclass(outputs) and issubclass(outputs, args.Outputs)):

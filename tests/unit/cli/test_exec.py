@@ -233,6 +233,14 @@ def test_a_waiting_run_exits_6_and_goes_on_when_it_is_approved(cli, tmp_path):
     assert cli("show", "7k", "-o", "json").json["run"]["status"] == "succeeded"
 
 
+def test_what_a_person_says_with_an_approval_can_be_read_by_later_phases(cli, tmp_path):
+    after = """{script: 'echo "said: $SAID"', env: {SAID: "{{ phases.gate.outputs.comment }}"}}"""
+    blueprints.write(tmp_path, blueprints.WAITING.replace('{script: "true"}', after))
+    assert cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw").code == codes.Exit.WAITING
+    assert cli("approve", "7k", "gate", "--comment", "sure").code == 0
+    assert "said: sure" in cli("logs", "7k", "after").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -57,3 +57,8 @@ def test_a_pause_ends_at_a_moment_of_the_wall_clock(ctx: phase_context.FakePhase
     gate = pause.pause.call(ctx, argdecode.decode(pause.pause, {"duration": "1m30s"}))
     assert isinstance(gate, context.Until)
     assert gate.moment == ctx.started_at + timedelta(seconds=90)
+
+
+def test_what_a_person_says_with_an_approval_is_an_output_of_every_function_that_asks() -> None:
+    assert list(approve.approve.outputs.model_fields) == ["comment"]
+    assert list(pause.pause.outputs.model_fields) == []

@@ -50,15 +50,16 @@ def export_volume(
     Raises:
         RepositoryLocked: While the repository is being pruned.
     """
-    parent, reason = _parent(repo, base)
     size = reader.size_bytes
-    if parent is None:
-        method, extents = "full", reader.allocated()
-    elif changed is None:
-        method, extents = "rescan", reader.allocated()
-    else:
-        method, extents = "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, size)
     with repo.writer(token=token, cancel=cancel, run=run) as writer:
+        # Only under the lock of the writer is it certain that no pruning takes the base away.
+        parent, reason = _parent(repo, base)
+        if parent is None:
+            method, extents = "full", reader.allocated()
+        elif changed is None:
+            method, extents = "rescan", reader.allocated()
+        else:
+            method, extents = "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, size)
         source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().chunk)
         capture = volume_capture.Capture(writer, reader, source_map, keep=method == "changed", progress=progress)
         root = capture.run(regions.regions(extents, size))

@@ -69,7 +69,8 @@ def read(location: locations.Location) -> tuple[Config, bytes]:
         data = location.get(NAME)
     except locations.ObjectMissing as problem:
         raise failures.RepositoryMissing(
-            f"there is no repository at {location.url}", hint="make one with `runner repository init`"
+            f"there is no repository at {location.url}",
+            hint=f"make one with `runner repository init --location {location.url}`",
         ) from problem
     authenticated = keyslots.without_checksum(data, NAME)
     fields = encoding.Fields(authenticated[:-_MAC_SIZE], NAME)

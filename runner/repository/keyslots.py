@@ -31,6 +31,8 @@ class KdfCost:
 
 
 DEFAULT_COST = KdfCost()
+# What a slot asks for is not authenticated before it is paid: a forged one must not take all memory or time.
+_MOST = KdfCost(memory_kib=4 * 1024 * 1024, iterations=64, lanes=64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,14 +123,25 @@ def read(location: locations.Location, name: str) -> _Slot:
         raise failures.RepositoryTooNew(
             f"{PREFIX + name} is of a kind that is not known here", hint="use a newer version of the runner"
         )
+    cost = KdfCost(
+        memory_kib=inner.integer("memoryKiB"), iterations=inner.integer("iterations"), lanes=inner.integer("lanes")
+    )
+    if not _is_payable(cost):
+        raise failures.damaged(PREFIX + name, "it asks for more or less than a key slot may cost")
     return _Slot(
         repository=inner.octets("repository", crypto.REPOSITORY_ID_SIZE),
         created=inner.moment("created"),
         salt=inner.octets("salt"),
-        cost=KdfCost(
-            memory_kib=inner.integer("memoryKiB"), iterations=inner.integer("iterations"), lanes=inner.integer("lanes")
-        ),
+        cost=cost,
         wrapped=outer.octets("wrapped", crypto.KEY_SIZE + crypto.TAG_SIZE),
+    )
+
+
+def _is_payable(cost: KdfCost) -> bool:
+    return (
+        1 <= cost.lanes <= _MOST.lanes
+        and 1 <= cost.iterations <= _MOST.iterations
+        and 8 * cost.lanes <= cost.memory_kib <= _MOST.memory_kib
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cbor2
 import pytest
 
 from runner.base import errors
-from runner.repository import failures, keys, repository, stats
+from runner.repository import encoding, failures, keys, keyslots, repository, stats
 from tests.unit.repository.making import CHEAP, make, noise, point, put
 
 
@@ -51,6 +52,19 @@ def test_slot_of_another_repository_is_passed_over() -> None:
     (own,) = keys.slots(repo)
     with pytest.raises(errors.UsageError, match="last"):
         keys.remove(repo, own.slot)
+
+
+@pytest.mark.parametrize(
+    "forged", [{"memoryKiB": 1 << 31}, {"memoryKiB": 1}, {"iterations": 1 << 20}, {"iterations": 0}, {"lanes": 0}]
+)
+def test_a_slot_with_a_forged_cost_is_refused_before_it_is_paid(forged: dict[str, int]) -> None:
+    repo = make()
+    name = next(info.name for info in repo.location.list("keys/"))
+    outer = cbor2.loads(keyslots.without_checksum(repo.location.get(name), name))
+    outer["slot"] = encoding.encode(cbor2.loads(outer["slot"]) | forged)
+    repo.location.put(name, [keyslots.checksummed(encoding.encode(outer))], overwrite=True)
+    with pytest.raises(failures.RepositoryDamaged, match="asks for more"):
+        opens(repo, "secret")
 
 
 def test_statistics_count_what_is_there() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 
-from runner.functions import command_arguments, tree_arguments
+from runner.functions import command_arguments, command_output, tree_arguments
 from runner.processes import commands, exchange, output_protocol
 from runner.registry import args, context
 from runner.registry.function import Effects, function
@@ -25,8 +25,9 @@ def backup_stream(ctx: context.PhaseContext, args: BackupStreamArgs) -> args.Exp
     """
     repo = ctx.service(repository.Repository)
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
-    stderr = output_protocol.Lines(command_arguments.log_lines(ctx, "stderr", tail))
-    with repo.writer(token=ctx.token, cancel=ctx.cancel, run=ctx.run_id) as sink:
+    log = command_output.CommandLog(ctx)
+    stderr = output_protocol.Lines(log.stream("stderr", tail))
+    with log, repo.writer(token=ctx.token, cancel=ctx.cancel, run=ctx.run_id) as sink:
         capture = streams.StreamCapture(repo, sink, tree_arguments.report(ctx, args.subject))
         ended = exchange.run(
             ctx.service(commands.Commands),

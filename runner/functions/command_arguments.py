@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from pathlib import Path, PurePath
 from typing import Annotated, ClassVar, Self
 
@@ -78,21 +77,13 @@ class CommandArguments(Arguments):
         return {**inherited, **own, **{name: ctx.reveal(value) for name, value in self.env.items()}}
 
 
-def log_lines(ctx: context.PhaseContext, stream: str, tail: deque[str]) -> Callable[[str], None]:
-    """Return a function that writes a command's lines to the log, and keeps the last ones in `tail`."""
-
-    def log(line: str) -> None:
-        tail.append(line)
-        ctx.log.info("command.output", stream=stream, line=line)
-
-    return log
-
-
-def failed(subject: str, ended: commands.Exit, last_lines: Iterable[str]) -> errors.PermanentError:
+def failed(subject: str, ended: commands.Exit, last_lines: Collection[str]) -> errors.PermanentError:
     """Describe a command that failed, with the last lines of its output."""
     return errors.PermanentError(
         f"{subject} ended with {ended}",
         code="RT206",
         details="\n".join(last_lines),
-        hint="read the last lines of its output above, and all of it with `runner logs`",
+        hint="read the last lines of its output above, and all of it with `runner logs`"
+        if any(last_lines)
+        else "it wrote nothing that tells why: run it by hand, or let it say more",
     )

@@ -7,7 +7,7 @@ import collections
 import pydantic
 
 from runner.base import ids
-from runner.functions import command_arguments, tree_arguments
+from runner.functions import command_arguments, command_output, tree_arguments
 from runner.processes import commands, exchange, output_protocol
 from runner.registry import args, context
 from runner.registry.args import argument
@@ -39,26 +39,28 @@ def restore_stream(ctx: context.PhaseContext, args: RestoreStreamArgs) -> Restor
     of the run. Let the command work in one transaction where it can: a failure in the middle then changes nothing.
     """
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
-    stdout = output_protocol.Lines(command_arguments.log_lines(ctx, "stdout", collections.deque(maxlen=0)))
-    stderr = output_protocol.Lines(command_arguments.log_lines(ctx, "stderr", tail))
+    log = command_output.CommandLog(ctx)
+    stdout = output_protocol.Lines(log.stream("stdout", collections.deque(maxlen=0)))
+    stderr = output_protocol.Lines(log.stream("stderr", tail))
     source = streams.StreamSource(
         ctx.service(repository.Repository),
         ids.ExportId(args.export),
         cancel=ctx.cancel,
         progress=tree_arguments.report(ctx, args.subject),
     )
-    ended = exchange.run(
-        ctx.service(commands.Commands),
-        args.argv,
-        env=args.environment(ctx),
-        cwd=args.directory(ctx),
-        stdin=source,
-        on_stdout=stdout.feed,
-        on_stderr=stderr.feed,
-        cancel=ctx.cancel,
-    )
-    stdout.end()
-    stderr.end()
+    with log:
+        ended = exchange.run(
+            ctx.service(commands.Commands),
+            args.argv,
+            env=args.environment(ctx),
+            cwd=args.directory(ctx),
+            stdin=source,
+            on_stdout=stdout.feed,
+            on_stderr=stderr.feed,
+            cancel=ctx.cancel,
+        )
+        stdout.end()
+        stderr.end()
     if ended.code != 0:
         raise command_arguments.failed(args.subject, ended, tail)
     if not source.is_complete:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 
-from runner.functions import command_arguments
+from runner.functions import command_arguments, command_output
 from runner.processes import commands, exchange, output_protocol
 from runner.registry import context
 from runner.registry.args import DynamicOutputs, SecretText, argument
@@ -47,21 +47,23 @@ def run_command(ctx: context.PhaseContext, args: RunCommandArgs) -> DynamicOutpu
     output_file.unlink(missing_ok=True)
     errors_tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
-    stdout = output_protocol.OutputReader(command_arguments.log_lines(ctx, "stdout", tail), args.output_limit)
-    stderr = output_protocol.Lines(command_arguments.log_lines(ctx, "stderr", errors_tail))
-    ended = exchange.run(
-        ctx.service(commands.Commands),
-        args.argv,
-        env={**args.environment(ctx), "RUNNER_OUTPUT_FILE": str(output_file)},
-        cwd=args.directory(ctx),
-        stdin=[] if args.stdin is None else [ctx.reveal(args.stdin).encode()],
-        on_stdout=stdout.feed,
-        on_stderr=stderr.feed,
-        cancel=ctx.cancel,
-    )
-    stderr.end()
-    if ended.code not in args.success_codes:
-        raise command_arguments.failed(args.subject, ended, errors_tail or tail)
-    stdout.end()
+    log = command_output.CommandLog(ctx)
+    stdout = output_protocol.OutputReader(log.stream("stdout", tail), args.output_limit)
+    stderr = output_protocol.Lines(log.stream("stderr", errors_tail))
+    with log:
+        ended = exchange.run(
+            ctx.service(commands.Commands),
+            args.argv,
+            env={**args.environment(ctx), "RUNNER_OUTPUT_FILE": str(output_file)},
+            cwd=args.directory(ctx),
+            stdin=[] if args.stdin is None else [ctx.reveal(args.stdin).encode()],
+            on_stdout=stdout.feed,
+            on_stderr=stderr.feed,
+            cancel=ctx.cancel,
+        )
+        stderr.end()
+        if ended.code not in args.success_codes:
+            raise command_arguments.failed(args.subject, ended, errors_tail or tail)
+        stdout.end()
     outputs = {**stdout.outputs, **output_protocol.read_file(output_file, args.output_limit)}
     return DynamicOutputs.model_validate(outputs)

@@ -207,3 +207,30 @@ def test_the_pause_between_looks_is_a_duration() -> None:
     for wrong in ("soon", 5):
         with pytest.raises(errors.PermanentError, match="a duration"):
             argdecode.decode(wait_until.wait_until, {"path": "/x", "interval": wrong})
+
+
+@pytest.mark.parametrize("flood", ["seq 30000", "head -c 20000000 /dev/zero | tr '\\0' x"])
+def test_a_flood_reaches_the_log_in_part_and_the_protocol_as_a_whole(
+    ctx: phase_context.FakePhaseContext, flood: str
+) -> None:
+    script = f"""{flood}; echo; echo '###Phase-output###: {{"key": "rows", "value": "42"}}'"""
+    assert run(ctx, script=script) == {"rows": "42"}
+    *said, last = ctx.log.lines
+    assert 0 < len(said) <= 10_000
+    assert sum(len(str(line.fields["line"])) for line in said) <= 4 << 20
+    assert last.event == "command.output_dropped"
+    assert isinstance(last.fields["count"], int)
+    assert last.fields["count"] > 0
+
+
+def test_what_a_failing_command_dropped_is_counted(ctx: phase_context.FakePhaseContext) -> None:
+    with pytest.raises(errors.PermanentError) as caught:
+        run(ctx, script="seq 12000 >&2; exit 1")
+    assert ctx.log.lines[-1].fields["count"] == 2000
+    assert caught.value.details.endswith("\n12000")
+
+
+def test_the_hint_of_a_silent_failure_speaks_of_no_output(ctx: phase_context.FakePhaseContext) -> None:
+    with pytest.raises(errors.PermanentError) as caught:
+        run(ctx, script="exit 1")
+    assert "above" not in caught.value.hint

@@ -104,6 +104,11 @@ class Context:
         """Whether existing data may be written over."""
         return self._session.request.overwrite
 
+    @property
+    def declared_outputs(self) -> dict[str, bool]:
+        """The declared outputs, and whether each is secret."""
+        return {name: declared.secret for name, declared in self._node.outputs.items()}
+
     def progress(self, completed: int, total: int | None, unit: str, description: str = "") -> None:
         """Pass a report on, at most ten a second and always the last one."""
         now = self.clock.monotonic()

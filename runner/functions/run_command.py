@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 
+from runner.base import secret
 from runner.functions import command_arguments, command_output
 from runner.processes import commands, exchange, output_protocol
 from runner.registry import context
@@ -48,7 +49,9 @@ def run_command(ctx: context.PhaseContext, args: RunCommandArgs) -> DynamicOutpu
     errors_tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
     log = command_output.CommandLog(ctx)
-    stdout = output_protocol.OutputReader(log.stream("stdout", tail), args.output_limit)
+    stdout = output_protocol.OutputReader(
+        log.stream("stdout", tail), args.output_limit, lambda key, value: _hide(ctx, key, value)
+    )
     stderr = output_protocol.Lines(log.stream("stderr", errors_tail))
     with log:
         ended = exchange.run(
@@ -66,4 +69,12 @@ def run_command(ctx: context.PhaseContext, args: RunCommandArgs) -> DynamicOutpu
             raise command_arguments.failed(args.subject, ended, errors_tail or tail)
         stdout.end()
     outputs = {**stdout.outputs, **output_protocol.read_file(output_file, args.output_limit)}
+    for key in sorted(outputs.keys() - ctx.declared_outputs.keys()):
+        ctx.warn(f'the command wrote an output "{key}" that the phase does not declare')
     return DynamicOutputs.model_validate(outputs)
+
+
+def _hide(ctx: context.PhaseContext, key: str, value: str) -> None:
+    """Have a secret output masked in what the command says from now on."""
+    if ctx.declared_outputs.get(key):
+        ctx.reveal(secret.Secret(f"outputs.{key}", lambda: value))

@@ -67,12 +67,19 @@ class OutputReader:
     Args:
         on_line: Gets each ordinary line.
         limit: How many bytes a value may have.
+        on_output: Gets each output as soon as it was read.
     """
 
-    def __init__(self, on_line: Callable[[str], None], limit: int = LIMIT_BYTES) -> None:
+    def __init__(
+        self,
+        on_line: Callable[[str], None],
+        limit: int = LIMIT_BYTES,
+        on_output: Callable[[str, str], None] = lambda _key, _value: None,
+    ) -> None:
         self.outputs: dict[str, str] = {}
         self._lines = Lines(on_line)
         self._limit = limit
+        self._on_output = on_output
         self._plain = bytearray()  # the end of an ordinary line, which may hold the beginning of a marker
         self._record: bytearray | None = None  # what followed a marker so far
         self._problem: BrokenProtocol | None = None
@@ -121,9 +128,11 @@ class OutputReader:
         record, self._record = bytes(self._record), None
         try:
             key, value = _parse_object(record, self._limit)
-            self.outputs[key] = value
         except BrokenProtocol as problem:
             self._problem = self._problem or problem
+            return
+        self.outputs[key] = value
+        self._on_output(key, value)
 
 
 def read_file(path: Path, limit: int = LIMIT_BYTES) -> dict[str, str]:

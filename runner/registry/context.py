@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol, TypeVar
@@ -79,6 +79,10 @@ class PhaseContext(Protocol):
     @property
     def overwrite(self) -> bool:
         """Whether the person allowed existing data to be written over."""
+
+    @property
+    def declared_outputs(self) -> Mapping[str, bool]:
+        """The outputs that the phase declares, and whether each is secret."""
 
     def progress(self, completed: int, total: int | None, unit: str, description: str = "") -> None:
         """Report progress (`unit` is `bytes`, `files`, …); cheap, call it as often as is natural."""

@@ -82,6 +82,7 @@ class FakePhaseContext:
         services: What `service(kind)` returns, by class.
         storage: Drivers by name.
         bases: What `base_export(source)` returns, by source.
+        declared_outputs: The outputs that the phase declares, and whether each is secret.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class FakePhaseContext:
         phase: str = "phase",
         attempt: int = 1,
         overwrite: bool = False,
+        declared_outputs: Mapping[str, bool] | None = None,
     ) -> None:
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.work = work
@@ -114,6 +116,7 @@ class FakePhaseContext:
         self.key = ""
         self.attempt = attempt
         self.overwrite = overwrite
+        self.declared_outputs = dict(declared_outputs or {})
         self.started_at: datetime = self.clock.now()
         self.reports: list[Progress] = []
         self.warnings: list[str] = []

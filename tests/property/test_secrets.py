@@ -38,6 +38,7 @@ actions:
           tr '\\0' ' ' < /proc/self/cmdline | tr -d '#'
           cat
           printf '###Phase-output###: {"key": "token", "value": "%s"}\\n' "$ENCODED"
+          echo "$ENCODED"
         env:
           PLAIN: "{{ inputs.password }}"
           AROUND: "user:{{ inputs.password }}@host"

@@ -234,3 +234,17 @@ def test_the_hint_of_a_silent_failure_speaks_of_no_output(ctx: phase_context.Fak
     with pytest.raises(errors.PermanentError) as caught:
         run(ctx, script="exit 1")
     assert "above" not in caught.value.hint
+
+
+def test_an_output_that_the_phase_does_not_declare_is_a_warning(ctx: phase_context.FakePhaseContext) -> None:
+    ctx.declared_outputs = {"rows": False}
+    run(ctx, script='for key in rows size size; do echo "$key=1" >> "$RUNNER_OUTPUT_FILE"; done')
+    assert ctx.warnings == ['the command wrote an output "size" that the phase does not declare']
+
+
+def test_a_secret_output_is_masked_in_what_the_command_says_after_it(ctx: phase_context.FakePhaseContext) -> None:
+    ctx.declared_outputs = {"token": True, "rows": False}
+    record = """echo '###Phase-output###: {"key": "%s", "value": "%s"}'"""
+    script = "\n".join([record % ("token", "hunter22"), record % ("rows", "1234"), "echo hunter$((20+2)) 1234"])
+    assert run(ctx, script=script) == {"token": "hunter22", "rows": "1234"}
+    assert logged(ctx, "stdout") == ["[secret] 1234"]

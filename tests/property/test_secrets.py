@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -38,7 +39,9 @@ actions:
           tr '\\0' ' ' < /proc/self/cmdline | tr -d '#'
           cat
           printf '###Phase-output###: {"key": "token", "value": "%s"}\\n' "$ENCODED"
-          echo "$ENCODED"
+          digest=$(printf %s "$PLAIN" | sha256sum | cut -c -64)
+          printf '###Phase-output###: {"key": "digest", "value": "%s"}\\n' "$digest"
+          echo "$digest"
         env:
           PLAIN: "{{ inputs.password }}"
           AROUND: "user:{{ inputs.password }}@host"
@@ -47,6 +50,7 @@ actions:
         idempotent: true
       outputs:
         token: {type: string, secret: true}
+        digest: {type: string, secret: true}
     - name: data
       func: BackupStream
       args: {script: "test -n \\"$TOKEN\\" && echo data", env: {TOKEN: "{{ phases.login.outputs.token }}"}}
@@ -99,7 +103,8 @@ def test_a_planted_secret_is_found_nowhere(value: str, ending: str, how: str) ->
 
         assert code == (0 if ending == "true" else 1), err.getvalue()
         shown = out.getvalue() + err.getvalue()
-        for form in (value, base64.b64encode(value.encode()).decode()):
+        digest = hashlib.sha256(value.encode()).hexdigest()
+        for form in (value, base64.b64encode(value.encode()).decode(), digest):
             assert form not in shown
             assert json.dumps(form)[1:-1] not in shown
             assert _holders(place / "state", form.encode()) == []

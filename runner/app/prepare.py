@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from runner.app import application, restore_points
+from runner.app import application, restore_points, validate
 from runner.base import diagnostic, errors, secret, suggest
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.checks import run as checks
+from runner.document import yamlread
 from runner.engine.request import Request
 from runner.model import load
 from runner.model.blueprint import Action, Blueprint, Call, Level
@@ -63,14 +64,16 @@ def load_checked(app: application.Application, path: Path) -> tuple[Blueprint, l
         InvalidDocument: RT102 if anything is wrong with it.
         EnvironmentProblem: RT902 if it calls a function of a plugin that cannot be loaded.
     """
-    return _checked(app, *load.load_blueprint(path))
-
-
-def _checked(
-    app: application.Application, blueprint: Blueprint | None, found: list[diagnostic.Diagnostic]
-) -> tuple[Blueprint, list[diagnostic.Diagnostic]]:
-    if blueprint is None or diagnostic.has_errors(found):
+    text, found = yamlread.read_file(path)
+    if text is None:
         raise diagnostic.InvalidDocument(found)
+    return _checked(app, text, str(path))
+
+
+def _checked(app: application.Application, text: str, file: str) -> tuple[Blueprint, list[diagnostic.Diagnostic]]:
+    blueprint, found = load.parse_blueprint(text, file)
+    if blueprint is None or diagnostic.has_errors(found):
+        raise diagnostic.InvalidDocument(validate.findings(app.registry, text, file))
     _refuse_broken_plugins(app, blueprint)
     found = [*found, *checks.check(blueprint, app.registry)]
     if diagnostic.has_errors(found):
@@ -127,8 +130,7 @@ def prepare(app: application.Application, order: Order) -> Prepared:
 
 def prepare_restore(app: application.Application, order: Order, point: RestorePoint) -> Prepared:
     """Turn an order into a request for the blueprint that is stored in a restore point."""
-    parsed = load.parse_blueprint(point.blueprint_text, str(order.blueprint))
-    blueprint, warnings = _checked(app, *parsed)
+    blueprint, warnings = _checked(app, point.blueprint_text, str(order.blueprint))
     return _prepare(app, order, blueprint, warnings, point)
 
 

@@ -50,8 +50,17 @@ def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnosti
         if _kind(path) == "LocationProfile":
             found += load.load_location_profile(path)[1]
             continue
-        blueprint, problems = load.load_blueprint(path)
+        text, problems = yamlread.read_file(path)
         found += problems
-        if blueprint is not None:
-            found += checks.check(blueprint, known)
+        if text is not None:
+            found += findings(known, text, str(path))
     return diagnostic.in_order(found)
+
+
+def findings(known: registry.Registry, text: str, file: str) -> list[diagnostic.Diagnostic]:
+    """Return all findings about a blueprint; errors in its shape do not hide what the rules find elsewhere in it."""
+    blueprint, found = load.parse_blueprint(text, file)
+    if blueprint is not None:
+        return [*found, *checks.check(blueprint, known)]
+    draft = load.parse_draft(text, file)
+    return found if draft is None else [*found, *checks.check_draft(draft, known)]

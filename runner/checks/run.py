@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runner.base import diagnostic
 from runner.base.diagnostic import Diagnostic
+from runner.checks import doubts
 from runner.checks import scope as scopes
 from runner.checks.rules import (
     arguments,
@@ -18,6 +19,7 @@ from runner.checks.rules import (
     templates,
 )
 from runner.model import blueprint as blueprints
+from runner.model import draft as drafts
 from runner.registry import registry as registries
 
 RULES: tuple[scopes.Rule, ...] = (
@@ -41,3 +43,8 @@ def check(blueprint: blueprints.Blueprint, registry: registries.Registry) -> lis
     """
     scope = scopes.build(blueprint, registry)
     return diagnostic.in_order(found for rule in RULES for found in rule(scope))
+
+
+def check_draft(draft: drafts.Draft, registry: registries.Registry) -> list[Diagnostic]:
+    """Return what is surely wrong with a blueprint besides its shape, in the order of the document."""
+    return [found for found in check(draft.blueprint, registry) if doubts.is_sure(draft, found)]

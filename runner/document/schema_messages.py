@@ -67,8 +67,10 @@ def _known_hint(key: str, facts: Problem) -> str:
 
 
 def _missing_keys(facts: Problem) -> Iterator[Diagnostic]:
+    refuses_unknown = facts.schema.get("additionalProperties") is False and "x-unknown" not in facts.schema
     for key in facts.limit:
-        if key in facts.instance or any(suggest.closest(other, [key]) for other in facts.unknown):
+        misspelt = refuses_unknown and any(suggest.closest(other, [key]) for other in facts.unknown)
+        if key in facts.instance or misspelt:
             continue  # a misspelt key is reported as unknown, with the right spelling
         message = f"{facts.owner} lacks the key {problem.quoted(key)}"
         if not facts.path:

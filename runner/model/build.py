@@ -113,7 +113,7 @@ class BlueprintBuilder:
     def _call(self, part: _Part) -> dict[str, Any]:
         retry = part.get("retry")
         return {
-            "function": part.get("func"),
+            "function": part.get("func", ""),
             "arguments": part.get("args", {}),
             "pointer": part.pointer,
             "timeout": self._duration(part, "timeout"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from runner.base import diagnostic
 from runner.base.diagnostic import Diagnostic
 from runner.document import nodes, schema, yamlread
-from runner.model import build, kinds
+from runner.model import build, draft, kinds
 from runner.model.blueprint import Blueprint
 from runner.model.location_profile import LocationProfile
 
@@ -34,6 +34,15 @@ def parse_blueprint(text: str, file: str) -> tuple[Blueprint | None, list[Diagno
     blueprint = builder.blueprint(text, file)
     found = diagnostic.in_order([*found, *builder.found])
     return (None if diagnostic.has_errors(found) else blueprint), found
+
+
+def parse_draft(text: str, file: str) -> draft.Draft | None:
+    """Load what can be told of a blueprint with errors in its shape, for the rules; None where its YAML is at fault."""
+    root, unreadable = yamlread.read(text, file)
+    if not isinstance(root, nodes.MapNode) or diagnostic.has_errors(unreadable):
+        return None
+    kind, _ = kinds.choose(root, kinds.BLUEPRINTS)
+    return draft.make(root, schema.validate(root, kind.schema), text, file) if kind else None
 
 
 def load_location_profile(path: Path) -> tuple[LocationProfile | None, list[Diagnostic]]:

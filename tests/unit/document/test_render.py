@@ -106,7 +106,8 @@ def test_files_are_read_again_when_no_text_is_given(tmp_path: object) -> None:
 def test_json_has_the_shape_of_its_schema() -> None:
     schema = json.loads((resources.schemas() / "diagnostics.schema.json").read_text(encoding="utf-8"))
     written = render.to_json(FINDINGS)
-    jsonschema.Draft202012Validator(schema).validate(written)
+    for item in written:
+        jsonschema.Draft202012Validator(schema).validate(item)
     assert [item["code"] for item in written] == ["KB201", "KB102"]
     assert written[1]["position"] == {
         "file": "f.yaml", "line": 2, "column": 1, "endLine": 2, "endColumn": 2, "pointer": "/a",

@@ -126,6 +126,12 @@ def _faults(node: nodes.Node) -> Iterator[tuple[str, str, str]]:
         case nodes.Getitem():
             if references.constant_index(node.arg) is None:
                 yield "KB403", "an index that is not constant is not allowed in templates", "write the name or number"
+        case nodes.Getattr(attr=name) if name.startswith("__"):
+            yield (
+                "KB403",
+                f'the name "{name}" is not allowed in templates',
+                "read data, whose names do not start with __",
+            )
         case nodes.Neg(node=nodes.Const(value=int() | float())):
             pass
         case nodes.CondExpr(expr2=None):

@@ -41,7 +41,7 @@ _TABLE = (
     # KB1xx: YAML
     _kb("KB101", "The file is not valid YAML"),
     _kb("KB102", "A key appears twice in one mapping"),
-    _kb("KB103", "Anchors, aliases and merge keys are not used here"),
+    _kb("KB103", "Anchors, aliases and merge keys are not allowed here"),
     _kb("KB104", "The document is too large or nested too deeply"),
     _kb("KB105", "A key is not a text"),
     _kb("KB106", "The file holds no document, or more than one"),

@@ -138,7 +138,7 @@ class _Builder:
     def _refuse(self, event: yaml.Event, what: str, written: str) -> None:
         span = self._span(event)
         span = replace(span, end_line=span.line, end_column=span.column + len(written))
-        message = f'the {what} "{written}" is not used here'
+        message = f'the {what} "{written}" is not allowed here'
         self.found.append(Diagnostic(code="KB103", message=message, span=span, hint="write the value out"))
 
     def _give_up(self, event: yaml.Event, message: str) -> None:

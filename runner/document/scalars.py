@@ -70,7 +70,7 @@ def tagged(tag: str, text: str, dialect: Dialect) -> Scalar:
     if tag in ("!", _TAG + "str"):
         return text
     if tag not in _TYPES:
-        raise ValueError(f'the tag "{_short(tag)}" is not used here')
+        raise ValueError(f'the tag "{_short(tag)}" is not allowed here')
     value = dialect(text)
     wanted = _TYPES[tag]
     if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):

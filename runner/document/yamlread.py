@@ -163,7 +163,7 @@ class _Typing:
             self._report("KB105", "a key is a list or a mapping", _first_line(raw.span), "use a text as key")
             return None
         if raw.text == "<<" and not raw.style:
-            self._report("KB103", 'the merge key "<<" is not used here', raw.span, "write the entries out")
+            self._report("KB103", 'the merge key "<<" is not allowed here', raw.span, "write the entries out")
             return None
         key = self._scalar(raw, parent)
         text = raw.text if isinstance(key.value, str) else self._odd_key(key)
@@ -212,7 +212,7 @@ class _Typing:
 
     def _check_tag(self, raw: rawtree.RawSeq | rawtree.RawMap) -> None:
         if raw.tag not in _COLLECTION_TAGS:
-            self._report("KB203", f'the tag "{raw.tag}" is not used here', _first_line(raw.span), "remove the tag")
+            self._report("KB203", f'the tag "{raw.tag}" is not allowed here', _first_line(raw.span), "remove the tag")
 
     def _report(self, code: str, message: str, span: spans.Span, hint: str) -> None:
         self._found.append(Diagnostic(code=code, message=message, span=span, hint=hint))

@@ -29,6 +29,7 @@ def command(console: consoles.Console, name: str) -> int:
         console.result(*_code(name.upper()))
         return codes.Exit.OK
     functions = application.of(console).registry.functions
+    name = next((each for each in functions if each.lower() == name.lower()), name)
     if name not in functions:
         raise errors.UsageError(
             f'"{name}" is neither a function nor an error code',

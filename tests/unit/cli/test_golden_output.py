@@ -81,6 +81,7 @@ def test_waiting(told, tmp_path):
 
 def test_explain(told):
     told("explain-function", "explain", "Pause")
+    told("explain-function-in-other-case", "explain", "pAuse")
     told("explain-code", "explain", "rt105")
 
 

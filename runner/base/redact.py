@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 from runner.base import secret
@@ -18,8 +19,9 @@ class Redactor:
         self._lock = threading.Lock()
 
     def learn(self, value: str) -> None:
-        """Remember a revealed value, and its lines, so that they never appear in text again."""
-        pieces = {piece for piece in (value, *value.splitlines()) if len(piece) >= _SHORTEST}
+        """Remember a revealed value, its lines, and both as JSON writes them, so that text never shows them again."""
+        plain = {piece for piece in (value, *value.splitlines()) if len(piece) >= _SHORTEST}
+        pieces = plain | {json.dumps(piece, ensure_ascii=ascii)[1:-1] for piece in plain for ascii in (True, False)}
         with self._lock:
             self._values = tuple(sorted({*self._values, *pieces}, key=len, reverse=True))
 

@@ -9,7 +9,7 @@ from runner.base import diagnostic, secret
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.cli import console as consoles
 from runner.engine.request import Request
-from runner.plan import codec, explain
+from runner.plan import explain, present
 
 
 def warnings(console: consoles.Console, found: Iterable[diagnostic.Diagnostic]) -> list[str]:
@@ -26,7 +26,7 @@ def to_json(prepared: prepare.Prepared) -> JsonObject:
     """Return the plan and what it would work with."""
     request = prepared.request
     return {
-        "plan": codec.to_json(request.plan),
+        "plan": present.to_json(request.plan),
         "inputs": _inputs(request),
         "object": request.object,
         "location": prepared.target.label or "default",

@@ -10,7 +10,7 @@ from runner.app import prepare
 from runner.base import codes
 from runner.cli import application, commanding, preview
 from runner.cli import console as consoles
-from runner.plan import codec, explain
+from runner.plan import explain, present
 
 
 @click.command("plan", cls=commanding.Command)
@@ -27,5 +27,5 @@ def command(console: consoles.Console, blueprint: Path, action: str | None) -> i
     for warning in preview.warnings(console, found):
         console.err.line(warning)
     plan, _ = prepare.compile_action(app, checked, action)
-    console.result({"plan": codec.to_json(plan)}, lambda: explain.text(plan).rstrip("\n").splitlines())
+    console.result({"plan": present.to_json(plan)}, lambda: explain.text(plan).rstrip("\n").splitlines())
     return codes.Exit.OK

@@ -136,15 +136,17 @@ class BlueprintBuilder:
         text = part.get(key)
         if text is None:
             return None
+        message, hint = "a timeout of nothing leaves no time to do anything", "write a longer one, or remove the key"
         try:
-            return durations.parse(text)
+            duration = durations.parse(text)
+            if duration or key != "timeout":
+                return duration
         except ValueError as error:
             # The form is right, so it is longer than any duration can be.
-            node = nodes.nearest(self._root, part.pointer + spans.pointer([key]))
-            self.found.append(
-                Diagnostic(code="KB204", message=str(error), span=node.span, hint="write a shorter duration")
-            )
-            return None
+            message, hint = str(error), "write a shorter duration"
+        node = nodes.nearest(self._root, part.pointer + spans.pointer([key]))
+        self.found.append(Diagnostic(code="KB204", message=message, span=node.span, hint=hint))
+        return None
 
 
 def location_profile(root: nodes.MapNode, path: Path) -> LocationProfile:

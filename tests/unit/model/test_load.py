@@ -187,3 +187,8 @@ def test_value_that_was_refused_is_not_judged_again() -> None:
 def test_missing_file_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError, match="no such file"):
         load.load_blueprint(tmp_path / "none.yaml")
+
+
+def test_timeouts_of_nothing_are_refused() -> None:
+    phase = "{name: a, func: RunCommand, timeout: 0ms}"
+    assert _codes(f"{HEAD}actions: {{backup: {{timeout: 0s, phases: [{phase}]}}}}\n") == ["KB204", "KB204"]

@@ -34,11 +34,6 @@ class CancelToken:
         """Why the work is to be given up, or None while it may go on."""
         return self._reason
 
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether the work is to be given up."""
-        return self._event.is_set()
-
     def cancel(self, reason: Reason = Reason.CANCELLED) -> None:
         """Ask for the work to be given up; the first reason stays."""
         with self._lock:

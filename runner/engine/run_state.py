@@ -93,7 +93,6 @@ class RunState:
         self.finished: str | None = None
         self.requests: set[str] = set()
         self.created: events.RunCreated | None = None
-        self.sessions = 0
         self.started_at = ""
         self.finished_at: str | None = None
         self.active = 0.0
@@ -117,9 +116,8 @@ class RunState:
             RunnerError: RT901 for a step that the tables do not allow.
         """
         self.seq = record.seq
-        if isinstance(record.event, events.Attached):
-            self.active_before = self.active
-        self.active = self.active_before + record.elapsed
+        if not isinstance(record.event, events.Attached):
+            self.active = self.active_before + record.elapsed
         _FOLDS[type(record.event)](self, record, record.event)
 
     def _move(self, name: str, to: NodeStatus, record: events.Record) -> NodeState:
@@ -164,7 +162,7 @@ class RunState:
         self.started_at = record.at
 
     def _on_attached(self, record: events.Record, event: events.Attached) -> None:
-        self.sessions += 1
+        self.active_before = self.active
 
     def _on_started(self, record: events.Record, event: events.Started) -> None:
         node = self._move(event.node, NodeStatus.RUNNING, record)

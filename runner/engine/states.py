@@ -45,7 +45,6 @@ class Stage(StrEnum):
     FINISHED = "finished"
 
 
-TERMINAL_RUNS = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED})
 TERMINAL = frozenset({NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.NOT_RUN})
 UNDECIDED = frozenset({NodeStatus.WAITING, NodeStatus.IN_DOUBT, NodeStatus.ATTEMPT_FAILED, NodeStatus.RETRYING})
 

@@ -566,3 +566,13 @@ actions:
     assert error.code == "KB404"
     assert error.position is not None
     assert (error.position["line"], error.position["column"]) == (7, 31)
+
+
+def test_time_counts_over_all_drivers_and_only_while_one_drives() -> None:
+    state = RunState(plan(node("first")))
+    attached = events.Attached(pid=1, host="h")
+    told = events.Warned(node="first", message="m")
+    for seq, (elapsed, event) in enumerate([(0.0, attached), (2.5, told), (0.0, attached), (1.5, told)]):
+        state.apply(events.Record(seq=seq, at="2026-01-01T00:00:00Z", elapsed=elapsed, event=event))
+
+    assert (state.active_before, state.active) == (2.5, 4.0)

@@ -572,7 +572,8 @@ def test_time_counts_over_all_drivers_and_only_while_one_drives() -> None:
     state = RunState(plan(node("first")))
     attached = events.Attached(pid=1, host="h")
     told = events.Warned(node="first", message="m")
-    for seq, (elapsed, event) in enumerate([(0.0, attached), (2.5, told), (0.0, attached), (1.5, told)]):
+    seen: list[tuple[float, events.Event]] = [(0.0, attached), (2.5, told), (0.0, attached), (1.5, told)]
+    for seq, (elapsed, event) in enumerate(seen):
         state.apply(events.Record(seq=seq, at="2026-01-01T00:00:00Z", elapsed=elapsed, event=event))
 
     assert (state.active_before, state.active) == (2.5, 4.0)

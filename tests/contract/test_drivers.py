@@ -15,7 +15,7 @@ from runner.testing import broken_drivers, driver_bench, driver_contract, faults
 ALL = frozenset(contract.Capability)
 
 
-def memory_bench(driver, clock):
+def memory_bench(driver: memory.MemoryDriver, clock: clocks.FakeClock) -> driver_bench.Bench:
     return driver_bench.Bench(
         driver=driver, name_of=str, write=driver.put_volume, read=driver.volume, claims=ALL, clock=clock
     )
@@ -23,14 +23,14 @@ def memory_bench(driver, clock):
 
 class TestMemory(driver_contract.DriverContract):
     @pytest.fixture
-    def bench(self):
+    def bench(self) -> driver_bench.Bench:
         clock = clocks.FakeClock()
         return memory_bench(memory.MemoryDriver(clock=clock), clock)
 
 
 class TestMemoryThatTakesItsTime(driver_contract.DriverContract):
     @pytest.fixture
-    def bench(self):
+    def bench(self) -> driver_bench.Bench:
         clock = clocks.FakeClock()
         late = memory.MemoryDriver(ready_after=timedelta(seconds=45), listing_delay=timedelta(minutes=1), clock=clock)
         return memory_bench(late, clock)
@@ -38,23 +38,23 @@ class TestMemoryThatTakesItsTime(driver_contract.DriverContract):
 
 class TestFile(driver_contract.DriverContract):
     @pytest.fixture
-    def bench(self, tmp_path):
+    def bench(self, tmp_path: Path) -> driver_bench.Bench:
         return file_bench(tmp_path, file_driver.FileDriver())
 
 
 class TestFileWithReflinks(driver_contract.DriverContract):
     @pytest.fixture
-    def bench(self, reflink_disk):
+    def bench(self, reflink_disk: Path) -> driver_bench.Bench:
         return file_bench(reflink_disk, file_driver.FileDriver())
 
 
 class TestWrapperWithoutFaults(driver_contract.DriverContract):
     @pytest.fixture
-    def bench(self, tmp_path):
+    def bench(self, tmp_path: Path) -> driver_bench.Bench:
         return file_bench(tmp_path, faults.FaultyDriver(file_driver.FileDriver(), faults.FaultSet()))
 
 
-def file_bench(directory, driver):
+def file_bench(directory: Path, driver: contract.SnapshotDriver) -> driver_bench.Bench:
     return driver_bench.Bench(
         driver=driver,
         name_of=lambda name: str(directory / name),
@@ -65,7 +65,7 @@ def file_bench(directory, driver):
     )
 
 
-def write_sparse(volume, data):
+def write_sparse(volume: str, data: bytes) -> None:
     """Write in place as an application does, leaving holes where there are zeros."""
     path = Path(volume)
     path.touch()
@@ -80,7 +80,7 @@ def write_sparse(volume, data):
 
 
 @pytest.mark.parametrize("broken", broken_drivers.BROKEN, ids=lambda broken: f"{broken.driver.__name__}-{broken.test}")
-def test_suite_rejects_a_broken_driver(broken):
+def test_suite_rejects_a_broken_driver(broken: broken_drivers.Broken) -> None:
     clock = clocks.FakeClock()
     bench = memory_bench(broken.driver(listing_delay=timedelta(seconds=8), clock=clock), clock)
     with pytest.raises((Exception, pytest.fail.Exception)) as caught:
@@ -91,7 +91,7 @@ def test_suite_rejects_a_broken_driver(broken):
 @pytest.mark.parametrize(
     "claims", [ALL - {one} for one in contract.Capability], ids=lambda claims: "-".join(sorted(claims))
 )
-def test_suite_rejects_claims_that_do_not_hold(claims):
+def test_suite_rejects_claims_that_do_not_hold(claims: frozenset[contract.Capability]) -> None:
     clock = clocks.FakeClock()
     bench = replace(memory_bench(memory.MemoryDriver(clock=clock), clock), claims=claims)
     with pytest.raises(AssertionError):

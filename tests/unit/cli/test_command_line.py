@@ -14,6 +14,7 @@ import pytest
 from runner.base import codes
 from runner.cli import commanding, failures, main
 from runner.cli import settings as settings_module
+from tests.unit.cli.conftest import Cli
 
 COMMANDS = [(name, *facts) for commands in main._Runner.sections.values() for name, facts in commands.items()]
 
@@ -25,18 +26,18 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_help_names_every_command(cli):
+def test_help_names_every_command(cli: Cli) -> None:
     answer = cli("--help")
     assert answer.code == 0
     assert all(f"  {name} " in answer.out for name, _, _ in COMMANDS)
 
 
-def test_help_needs_at_most_80_columns(cli):
+def test_help_needs_at_most_80_columns(cli: Cli) -> None:
     assert max(map(len, cli("--help").out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(("name", "module", "summary"), COMMANDS)
-def test_summary_in_help_is_the_one_of_the_command(name, module, summary):
+def test_summary_in_help_is_the_one_of_the_command(name: str, module: str, summary: str) -> None:
     command = importlib.import_module(module).command
     assert command.name == name
     assert (command.help or "").splitlines()[0] == summary
@@ -51,44 +52,44 @@ def _leaves(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[st
 
 
 @pytest.mark.parametrize("path", _leaves(main.program), ids=" ".join)
-def test_every_command_has_help_and_takes_the_global_options(path, cli):
+def test_every_command_has_help_and_takes_the_global_options(path: tuple[str, ...], cli: Cli) -> None:
     answer = cli(*path, "-o", "json", "--no-color", "--help")
     assert answer.code == 0
     assert answer.out.startswith(f"Usage: runner {' '.join(path)}")
     assert answer.err == ""
 
 
-def test_nothing_after_the_program_shows_help(cli):
+def test_nothing_after_the_program_shows_help(cli: Cli) -> None:
     answer = cli()
     assert answer.code == codes.Exit.USAGE
     assert "Usage: runner" in answer.out + answer.err
 
 
-def test_unknown_command_suggests_the_closest(cli):
+def test_unknown_command_suggests_the_closest(cli: Cli) -> None:
     answer = cli("exce")
     assert answer.code == codes.Exit.USAGE
     assert answer.out == ""
     assert answer.err == 'error[RT101]: there is no command "exce"\n  hint: did you mean "exec"?\n'
 
 
-def test_unknown_subcommand_suggests_the_closest(cli):
+def test_unknown_subcommand_suggests_the_closest(cli: Cli) -> None:
     assert 'did you mean "verify"?' in cli("restore-points", "verfy").err
 
 
-def test_unknown_option_suggests_the_closest(cli):
+def test_unknown_option_suggests_the_closest(cli: Cli) -> None:
     answer = cli("runs", "--limt", "3")
     assert answer.code == codes.Exit.USAGE
     assert answer.err == "error[RT101]: runner runs has no option --limt\n  hint: did you mean --limit?\n"
 
 
-def test_missing_argument_points_to_the_help(cli):
+def test_missing_argument_points_to_the_help(cli: Cli) -> None:
     answer = cli("show")
     assert answer.code == codes.Exit.USAGE
     assert answer.err == "error[RT101]: missing argument 'RUN'\n  hint: see `runner show --help`\n"
 
 
 @pytest.mark.parametrize("arguments", [("-o", "json", "show"), ("show", "-o", "json"), ("show", "--output=json")])
-def test_a_mistake_is_told_as_json_wherever_the_option_stands(arguments, cli):
+def test_a_mistake_is_told_as_json_wherever_the_option_stands(arguments: tuple[str, ...], cli: Cli) -> None:
     answer = cli(*arguments)
     assert answer.code == codes.Exit.USAGE
     assert answer.error == {
@@ -102,16 +103,16 @@ def test_a_mistake_is_told_as_json_wherever_the_option_stands(arguments, cli):
 
 
 @pytest.mark.parametrize("arguments", [("-o", "json", "functions"), ("functions", "-o", "json")])
-def test_global_options_stand_before_or_after_the_command(arguments, cli):
+def test_global_options_stand_before_or_after_the_command(arguments: tuple[str, ...], cli: Cli) -> None:
     answer = cli(*arguments)
     assert {"name", "effects", "idempotent", "distribution", "summary"} == set(answer.rows[0])
 
 
-def test_the_later_of_two_global_options_counts(cli):
+def test_the_later_of_two_global_options_counts(cli: Cli) -> None:
     assert cli("-o", "yaml", "functions", "-o", "json").out.startswith("{")
 
 
-def test_state_directory_option_wins_over_the_variable(cli, tmp_path, state_dir):
+def test_state_directory_option_wins_over_the_variable(cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     (tmp_path / "other" / "runs").mkdir(parents=True)
     assert cli("runs", "--state-dir", tmp_path / "other").code == 0
     assert not state_dir.exists()
@@ -125,11 +126,11 @@ def test_state_directory_option_wins_over_the_variable(cli, tmp_path, state_dir)
         ({"HOME": "/home/ann", "XDG_STATE_HOME": "/var/s", "RUNNER_STATE_DIR": "/srv/r"}, "/srv/r"),
     ],
 )
-def test_state_directory_comes_from_the_environment(environment, expected):
+def test_state_directory_comes_from_the_environment(environment: dict[str, str], expected: str) -> None:
     assert settings_module.from_environment(environment).state_dir == Path(expected)
 
 
-def test_configuration_is_found_in_its_usual_place_only_if_it_is_there(tmp_path):
+def test_configuration_is_found_in_its_usual_place_only_if_it_is_there(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     assert settings_module.from_environment(environment).config is None
     (tmp_path / "blueprint-runner").mkdir()
@@ -137,11 +138,11 @@ def test_configuration_is_found_in_its_usual_place_only_if_it_is_there(tmp_path)
     assert settings_module.from_environment(environment).config == tmp_path / "blueprint-runner" / "config.yaml"
 
 
-def test_version_is_printed(cli):
+def test_version_is_printed(cli: Cli) -> None:
     assert cli("--version").out == "runner 0.1.0\n"
 
 
-def test_reading_a_command_imports_only_its_module():
+def test_reading_a_command_imports_only_its_module() -> None:
     code = "import sys; from runner.cli import main; main.program.get_command(None, 'completion'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "runner.cli.commands.completion" in loaded
@@ -149,24 +150,24 @@ def test_reading_a_command_imports_only_its_module():
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_script_is_made_for_each_shell(shell, cli):
+def test_completion_script_is_made_for_each_shell(shell: str, cli: Cli) -> None:
     answer = cli("completion", shell)
     assert answer.code == 0
     assert "_RUNNER_COMPLETE" in answer.out
 
 
-def test_completion_offers_commands():
+def test_completion_offers_commands() -> None:
     answer = run(_RUNNER_COMPLETE="bash_complete", COMP_WORDS="runner res", COMP_CWORD="1")
     assert answer.stdout.splitlines() == ["plain,restore-points", "plain,resume"]
 
 
-def test_completion_offers_runs(tmp_path):
+def test_completion_offers_runs(tmp_path: Path) -> None:
     (tmp_path / "runs" / "7kq2m9xw").mkdir(parents=True)
     words = {"_RUNNER_COMPLETE": "bash_complete", "COMP_WORDS": "runner show 7", "COMP_CWORD": "2"}
     assert run(**words, RUNNER_STATE_DIR=str(tmp_path)).stdout == "plain,7kq2m9xw\n"
 
 
-def test_a_reader_that_leaves_early_is_no_error():
+def test_a_reader_that_leaves_early_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run(
@@ -176,7 +177,7 @@ def test_a_reader_that_leaves_early_is_no_error():
     assert (process.returncode, process.stderr) == (0, "")
 
 
-def test_a_defect_leaves_a_report_and_no_traceback(cli, state_dir, monkeypatch):
+def test_a_defect_leaves_a_report_and_no_traceback(cli: Cli, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @click.command("broken", cls=commanding.Command)
     @click.option("--token")
     def broken(token: str) -> None:
@@ -194,7 +195,9 @@ def test_a_defect_leaves_a_report_and_no_traceback(cli, state_dir, monkeypatch):
     assert report.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_defect_is_reported_elsewhere_when_the_state_directory_cannot_be_written(cli, tmp_path, monkeypatch):
+def test_a_defect_is_reported_elsewhere_when_the_state_directory_cannot_be_written(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(main.program, "get_command", lambda context, name: 1 / 0)
     answer = cli("--state-dir", tmp_path / "file" / "state", "broken")
@@ -202,7 +205,7 @@ def test_a_defect_is_reported_elsewhere_when_the_state_directory_cannot_be_writt
     assert "runner-crash-" in answer.err
 
 
-def test_ctrl_c_before_a_run_exits_130(cli, monkeypatch):
+def test_ctrl_c_before_a_run_exits_130(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(context: object, name: str) -> None:
         raise KeyboardInterrupt
 
@@ -210,7 +213,7 @@ def test_ctrl_c_before_a_run_exits_130(cli, monkeypatch):
     assert cli("runs").code == codes.Exit.INTERRUPTED
 
 
-def test_requested_output_is_found_in_a_command_line_that_cannot_be_parsed():
+def test_requested_output_is_found_in_a_command_line_that_cannot_be_parsed() -> None:
     text, json = settings_module.Output.TEXT, settings_module.Output.JSON
     assert failures.requested_output(["x", "-o", "json"], text) is json
     assert failures.requested_output(["x", "--output=json", "--bad"], text) is json
@@ -218,7 +221,7 @@ def test_requested_output_is_found_in_a_command_line_that_cannot_be_parsed():
     assert failures.requested_output(["x", "-o", "toml"], text) is text
 
 
-def test_a_state_directory_that_cannot_be_made_is_told_without_a_report(cli, tmp_path):
+def test_a_state_directory_that_cannot_be_made_is_told_without_a_report(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     blueprint = (
         "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: a}\n"
@@ -231,7 +234,9 @@ def test_a_state_directory_that_cannot_be_made_is_told_without_a_report(cli, tmp
     assert str(tmp_path / "file") in answer.err
 
 
-def test_a_state_directory_without_permission_is_told_without_a_report(cli, tmp_path, monkeypatch):
+def test_a_state_directory_without_permission_is_told_without_a_report(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(context: object, name: str) -> None:
         raise PermissionError(13, "Permission denied", "/srv/state")
 

@@ -5,34 +5,37 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 
 from runner.base import codes
 from tests.unit.cli import sample_blueprints as blueprints
+from tests.unit.cli.conftest import Cli
 
 SCHEMAS = Path(__file__).parents[3] / "schemas"
 
 
 @pytest.fixture
-def backup(cli, tmp_path):
+def backup(cli: Cli, tmp_path: Path) -> dict[str, Any]:
     """Back the papers up once; return the object that `-o json` prints."""
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     answer = cli("exec", "blueprint.yaml", "-o", "json")
     assert answer.code == 0, answer.err
-    return answer.json["run"]
+    run: dict[str, Any] = answer.json["run"]
+    return run
 
 
-def test_result_has_the_shape_of_its_schema(backup):
+def test_result_has_the_shape_of_its_schema(backup: dict[str, Any]) -> None:
     schema = json.loads((SCHEMAS / "run-result.schema.json").read_text())
     jsonschema.validate({"run": backup}, schema)
     assert backup["status"] == "succeeded"
     assert [point["location"] for point in backup["restorePoints"]] == [""]
 
 
-def test_a_backup_can_be_restored_by_the_command_that_it_prints(cli, tmp_path):
+def test_a_backup_can_be_restored_by_the_command_that_it_prints(cli: Cli, tmp_path: Path) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     command = cli("exec", "blueprint.yaml").out.splitlines()[-1].split("runner ")[1]
@@ -40,14 +43,14 @@ def test_a_backup_can_be_restored_by_the_command_that_it_prints(cli, tmp_path):
     assert (tmp_path / "restored/papers/letter.txt").read_text() == "dear reader\n" * 100
 
 
-def test_a_second_backup_without_changes_says_that_nothing_is_new(backup, cli):
+def test_a_second_backup_without_changes_says_that_nothing_is_new(backup: dict[str, Any], cli: Cli) -> None:
     answer = cli("exec", "blueprint.yaml")
     assert ", nothing new\n" in answer.out
     # Files that were written a moment before they were captured are read again, so the bytes read depend on the clock.
     assert re.search("2 files, .* read, nothing new", answer.err)
 
 
-def test_restore_takes_the_latest_restore_point(backup, cli, tmp_path):
+def test_restore_takes_the_latest_restore_point(backup: dict[str, Any], cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "papers/letter.txt").write_text("second")
     assert cli("exec", "blueprint.yaml").code == 0
     assert cli("exec", "blueprint.yaml", "--action", "restore").code == 0
@@ -55,7 +58,9 @@ def test_restore_takes_the_latest_restore_point(backup, cli, tmp_path):
 
 
 @pytest.mark.parametrize("meant", ["point", "prefix", "run"])
-def test_restore_takes_a_restore_point_or_the_run_that_made_it(meant, backup, cli, tmp_path):
+def test_restore_takes_a_restore_point_or_the_run_that_made_it(
+    meant: str, backup: dict[str, Any], cli: Cli, tmp_path: Path
+) -> None:
     (tmp_path / "papers/letter.txt").write_text("second")
     assert cli("exec", "blueprint.yaml").code == 0
     point = backup["restorePoints"][0]["id"]
@@ -66,7 +71,7 @@ def test_restore_takes_a_restore_point_or_the_run_that_made_it(meant, backup, cl
     assert answer.out.endswith(f"restored to:  {tmp_path}/restored\n")
 
 
-def test_restore_does_not_write_over_data_unless_told(backup, cli, tmp_path):
+def test_restore_does_not_write_over_data_unless_told(backup: dict[str, Any], cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "restored/papers").mkdir(parents=True)
     (tmp_path / "restored/papers/letter.txt").write_text("mine")
     answer = cli("exec", "blueprint.yaml", "--action", "restore")
@@ -77,20 +82,20 @@ def test_restore_does_not_write_over_data_unless_told(backup, cli, tmp_path):
     assert (tmp_path / "restored/papers/letter.txt").read_text() != "mine"
 
 
-def test_an_object_keeps_restore_points_apart(backup, cli):
+def test_an_object_keeps_restore_points_apart(backup: dict[str, Any], cli: Cli) -> None:
     answer = cli("exec", "blueprint.yaml", "--action", "restore", "--object", "Deployment/shop/web")
     assert answer.code == codes.exit_of("RT418")
     assert 'there is no restore point of "papers" of Deployment/shop/web' in answer.err
 
 
-def test_an_unknown_restore_point_is_named(backup, cli):
+def test_an_unknown_restore_point_is_named(backup: dict[str, Any], cli: Cli) -> None:
     answer = cli("exec", "blueprint.yaml", "--action", "restore", "--from", "zzzzzzzz", "-o", "json")
     assert answer.code == codes.Exit.FAILED
     assert answer.error["code"] == "RT418"
     assert answer.error["hint"] == "list them with `runner restore-points list`"
 
 
-def test_restore_before_any_backup_says_so_and_makes_nothing(cli, tmp_path, state_dir):
+def test_restore_before_any_backup_says_so_and_makes_nothing(cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     blueprints.write(tmp_path, blueprints.FILES)
     answer = cli("exec", "blueprint.yaml", "--action", "restore")
     assert answer.code == codes.Exit.ENVIRONMENT
@@ -98,7 +103,9 @@ def test_restore_before_any_backup_says_so_and_makes_nothing(cli, tmp_path, stat
     assert not state_dir.exists()
 
 
-def test_a_restore_needs_only_the_location_and_its_passphrase(backup, cli, tmp_path, state_dir):
+def test_a_restore_needs_only_the_location_and_its_passphrase(
+    backup: dict[str, Any], cli: Cli, tmp_path: Path, state_dir: Path
+) -> None:
     state_dir.rename(tmp_path / "elsewhere")
     location = ("--location", tmp_path / "elsewhere/repository")
     key = ("--passphrase-file", tmp_path / "elsewhere/repository.key")
@@ -107,14 +114,14 @@ def test_a_restore_needs_only_the_location_and_its_passphrase(backup, cli, tmp_p
     assert (tmp_path / "restored/papers/letter.txt").exists()
 
 
-def test_a_restore_point_restores_itself_without_a_blueprint(backup, cli, tmp_path):
+def test_a_restore_point_restores_itself_without_a_blueprint(backup: dict[str, Any], cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "blueprint.yaml").unlink()
     point = backup["restorePoints"][0]["id"]
     assert cli("restore-points", "restore", point[:8], "--set", "target=back").code == 0
     assert (tmp_path / "back/papers/letter.txt").exists()
 
 
-def test_first_use_prints_once_where_the_passphrase_is(cli, tmp_path, state_dir):
+def test_first_use_prints_once_where_the_passphrase_is(cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     said = [cli("exec", "blueprint.yaml").err for _ in range(2)]
@@ -123,7 +130,7 @@ def test_first_use_prints_once_where_the_passphrase_is(cli, tmp_path, state_dir)
     assert state_dir.stat().st_mode & 0o777 == 0o700
 
 
-def test_another_location_needs_a_repository_first(cli, tmp_path, monkeypatch):
+def test_another_location_needs_a_repository_first(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     monkeypatch.setenv("RUNNER_PASSPHRASE", "correct horse")
@@ -142,7 +149,7 @@ def test_another_location_needs_a_repository_first(cli, tmp_path, monkeypatch):
     assert "error[RT412]" in answer.err
 
 
-def test_a_configured_location_is_used_by_name(cli, tmp_path):
+def test_a_configured_location_is_used_by_name(cli: Cli, tmp_path: Path) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     (tmp_path / "nas.key").write_text("correct horse\n")
@@ -156,7 +163,7 @@ def test_a_configured_location_is_used_by_name(cli, tmp_path):
     assert (answer.code, 'did you mean "nas"?' in answer.err) == (codes.Exit.USAGE, True)
 
 
-def test_a_failed_run_tells_what_was_undone_and_exits_1(cli, tmp_path):
+def test_a_failed_run_tells_what_was_undone_and_exits_1(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     answer = cli("exec", "blueprint.yaml")
     assert answer.code == codes.Exit.FAILED
@@ -165,7 +172,7 @@ def test_a_failed_run_tells_what_was_undone_and_exits_1(cli, tmp_path):
     assert "  reverted: quiesce\n  cleaned up: quiesce\n" in answer.err
 
 
-def test_a_failed_run_as_json_is_a_result_and_an_error(cli, tmp_path):
+def test_a_failed_run_as_json_is_a_result_and_an_error(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     answer = cli("exec", "blueprint.yaml", "-o", "json")
     assert answer.json["run"]["status"] == "failed"
@@ -173,7 +180,7 @@ def test_a_failed_run_as_json_is_a_result_and_an_error(cli, tmp_path):
     assert answer.error["code"] == "RT206"
 
 
-def test_quiet_and_no_progress_show_only_the_result(cli, tmp_path):
+def test_quiet_and_no_progress_show_only_the_result(cli: Cli, tmp_path: Path) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     cli("repository", "init")
@@ -183,7 +190,7 @@ def test_quiet_and_no_progress_show_only_the_result(cli, tmp_path):
         assert answer.out.startswith("Restore point ")
 
 
-def test_progress_as_json_is_one_object_a_line(cli, tmp_path):
+def test_progress_as_json_is_one_object_a_line(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     lines = [
         json.loads(line) for line in cli("exec", "blueprint.yaml", "--progress", "json", "-o", "json").err.splitlines()
@@ -192,7 +199,7 @@ def test_progress_as_json_is_one_object_a_line(cli, tmp_path):
     assert lines[-2]["type"] == "run.finished"
 
 
-def test_notes_are_objects_too_where_progress_is_json(cli, tmp_path, state_dir):
+def test_notes_are_objects_too_where_progress_is_json(cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     answer = cli("exec", "blueprint.yaml", "--progress", "json")
@@ -200,13 +207,13 @@ def test_notes_are_objects_too_where_progress_is_json(cli, tmp_path, state_dir):
     assert [note["message"].splitlines()[0] for note in notes] == [f"made the repository file://{state_dir}/repository"]
 
 
-def test_verbose_shows_the_output_of_commands(cli, tmp_path):
+def test_verbose_shows_the_output_of_commands(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     assert "[quiesce] quiesced" in cli("exec", "blueprint.yaml", "-v").err
     assert "[quiesce] quiesced" not in cli("exec", "blueprint.yaml").err
 
 
-def test_a_run_id_is_used_once(cli, tmp_path):
+def test_a_run_id_is_used_once(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FILES)
     assert cli("exec", "blueprint.yaml", "--action", "forget", "--run-id", "7kq2m9xw").code == 0
     answer = cli("exec", "blueprint.yaml", "--action", "forget", "--run-id", "7kq2m9xw")
@@ -214,7 +221,7 @@ def test_a_run_id_is_used_once(cli, tmp_path):
     assert 'error[RT104]: there is a run "7kq2m9xw" already' in answer.err
 
 
-def test_a_dry_run_touches_nothing(cli, tmp_path, state_dir):
+def test_a_dry_run_touches_nothing(cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     blueprints.write(tmp_path, blueprints.FILES)
     answer = cli("exec", "blueprint.yaml", "--dry-run", "-o", "json")
     assert answer.code == 0
@@ -223,7 +230,7 @@ def test_a_dry_run_touches_nothing(cli, tmp_path, state_dir):
     assert not state_dir.exists()
 
 
-def test_a_waiting_run_exits_6_and_goes_on_when_it_is_approved(cli, tmp_path):
+def test_a_waiting_run_exits_6_and_goes_on_when_it_is_approved(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.WAITING)
     answer = cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
     assert answer.code == codes.Exit.WAITING
@@ -233,7 +240,7 @@ def test_a_waiting_run_exits_6_and_goes_on_when_it_is_approved(cli, tmp_path):
     assert cli("show", "7k", "-o", "json").json["run"]["status"] == "succeeded"
 
 
-def test_what_a_person_says_with_an_approval_can_be_read_by_later_phases(cli, tmp_path):
+def test_what_a_person_says_with_an_approval_can_be_read_by_later_phases(cli: Cli, tmp_path: Path) -> None:
     after = """{script: 'echo "said: $SAID"', env: {SAID: "{{ phases.gate.outputs.comment }}"}}"""
     blueprints.write(tmp_path, blueprints.WAITING.replace('{script: "true"}', after))
     assert cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw").code == codes.Exit.WAITING
@@ -252,7 +259,9 @@ def test_what_a_person_says_with_an_approval_can_be_read_by_later_phases(cli, tm
         (("show", "zz"), 'error[RT105]: there is no run "zz"'),
     ],
 )
-def test_mistakes_about_runs_are_told_with_a_hint(arguments, said, cli, tmp_path):
+def test_mistakes_about_runs_are_told_with_a_hint(
+    arguments: tuple[str, ...], said: str, cli: Cli, tmp_path: Path
+) -> None:
     blueprints.write(tmp_path, blueprints.WAITING)
     cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
     answer = cli(*arguments)
@@ -260,7 +269,7 @@ def test_mistakes_about_runs_are_told_with_a_hint(arguments, said, cli, tmp_path
     assert said in answer.err
 
 
-def test_cancelling_a_run_that_nobody_drives_unwinds_it(cli, tmp_path):
+def test_cancelling_a_run_that_nobody_drives_unwinds_it(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.WAITING)
     cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
     assert cli("cancel", "7kq2m9xw").code == 0
@@ -268,7 +277,7 @@ def test_cancelling_a_run_that_nobody_drives_unwinds_it(cli, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["cancel", "resume"])
-def test_a_run_that_has_ended_cannot_be_changed(command, cli, tmp_path):
+def test_a_run_that_has_ended_cannot_be_changed(command: str, cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FILES)
     cli("exec", "blueprint.yaml", "--action", "forget", "--run-id", "7kq2m9xw")
     answer = cli(command, "7kq2m9xw")
@@ -276,7 +285,7 @@ def test_a_run_that_has_ended_cannot_be_changed(command, cli, tmp_path):
     assert "error[RT212]: run 7kq2m9xw has already ended: succeeded" in answer.err
 
 
-def test_runs_are_listed_newest_first_and_by_state(cli, tmp_path):
+def test_runs_are_listed_newest_first_and_by_state(cli: Cli, tmp_path: Path) -> None:
     assert cli("runs").err == "there are no runs\n"
     blueprints.write(tmp_path, blueprints.FAILING)
     cli("exec", "blueprint.yaml", "--run-id", "aaaaaaaa")
@@ -287,7 +296,7 @@ def test_runs_are_listed_newest_first_and_by_state(cli, tmp_path):
     assert [row["id"] for row in cli("runs", "-o", "json", "--limit", "1").rows] == ["bbbbbbbb"]
 
 
-def test_logs_of_one_phase_are_its_lines_only(cli, tmp_path):
+def test_logs_of_one_phase_are_its_lines_only(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
     assert "quiesced" in cli("logs", "7kq2m9xw").out
@@ -310,7 +319,9 @@ def test_logs_of_one_phase_are_its_lines_only(cli, tmp_path):
         (("plan", "blueprint.yaml", "--action", "bakup"), codes.Exit.USAGE, 'did you mean "backup"?'),
     ],
 )
-def test_mistakes_are_told_with_a_hint_and_leave_nothing(arguments, code, said, cli, tmp_path, state_dir):
+def test_mistakes_are_told_with_a_hint_and_leave_nothing(
+    arguments: tuple[str, ...], code: codes.Exit, said: str, cli: Cli, tmp_path: Path, state_dir: Path
+) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     answer = cli(*arguments)
@@ -320,7 +331,7 @@ def test_mistakes_are_told_with_a_hint_and_leave_nothing(arguments, code, said, 
     assert cli("runs", "-o", "json").rows == []
 
 
-def test_an_invalid_blueprint_shows_every_problem_and_exits_3(cli, tmp_path):
+def test_an_invalid_blueprint_shows_every_problem_and_exits_3(cli: Cli, tmp_path: Path) -> None:
     text = blueprints.FILES.replace("func: BackupFiles", "func: BackupFile").replace(
         "artifactsIn.files", "artifactsIn.fils"
     )
@@ -334,7 +345,7 @@ def test_an_invalid_blueprint_shows_every_problem_and_exits_3(cli, tmp_path):
     assert [finding["code"] for finding in error["diagnostics"]] == ["KB501", "KB314"]
 
 
-def test_a_kanister_document_is_refused_when_it_is_to_run(cli, tmp_path):
+def test_a_kanister_document_is_refused_when_it_is_to_run(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(
         tmp_path,
         "apiVersion: cr.kanister.io/v1alpha1\nkind: Blueprint\nmetadata: {name: old}\n"
@@ -345,7 +356,7 @@ def test_a_kanister_document_is_refused_when_it_is_to_run(cli, tmp_path):
     assert "error[RT106]" in answer.err
 
 
-def test_restore_points_are_listed_shown_verified_and_deleted(backup, cli):
+def test_restore_points_are_listed_shown_verified_and_deleted(backup: dict[str, Any], cli: Cli) -> None:
     point = backup["restorePoints"][0]["id"]
     assert [row["id"] for row in cli("restore-points", "list", "-o", "json").rows] == [point]
     assert cli("restore-points", "list", "--blueprint", "other", "-o", "json").rows == []
@@ -361,7 +372,9 @@ def test_restore_points_are_listed_shown_verified_and_deleted(backup, cli):
     assert cli("restore-points", "list").err == "there are no restore points\n"
 
 
-def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(backup, cli, state_dir):
+def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(
+    backup: dict[str, Any], cli: Cli, state_dir: Path
+) -> None:
     for pack in (state_dir / "repository/data").rglob("*"):
         if pack.is_file():
             pack.chmod(0o600)
@@ -379,7 +392,9 @@ def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(back
     assert (verified.code, "error[RT415]: 1 of 1 restore point" in verified.err) == (codes.Exit.FAILED, True)
 
 
-def test_a_damaged_restore_point_is_in_nobodys_way_and_can_be_deleted(backup, cli, state_dir):
+def test_a_damaged_restore_point_is_in_nobodys_way_and_can_be_deleted(
+    backup: dict[str, Any], cli: Cli, state_dir: Path
+) -> None:
     damaged = backup["restorePoints"][0]["id"]
     path = state_dir / "repository" / "points" / damaged
     path.chmod(0o600)
@@ -399,7 +414,7 @@ def test_a_damaged_restore_point_is_in_nobodys_way_and_can_be_deleted(backup, cl
     assert [row["id"] for row in cli("restore-points", "list", "-o", "json").rows] == [good]
 
 
-def test_repository_commands_on_a_good_repository(backup, cli):
+def test_repository_commands_on_a_good_repository(backup: dict[str, Any], cli: Cli) -> None:
     assert cli("repository", "check", "-o", "json").json["problems"] == []
     assert cli("repository", "stats", "-o", "json").json["restorePoints"] == 1
     assert cli("repository", "prune", "--unfinished", "1h", "-o", "json").json["packsRemoved"] == 0
@@ -408,7 +423,7 @@ def test_repository_commands_on_a_good_repository(backup, cli):
     assert (answer.code, '"soon" is not a duration' in answer.err) == (codes.Exit.USAGE, True)
 
 
-def test_keys_are_added_changed_and_removed(backup, cli, tmp_path, state_dir):
+def test_keys_are_added_changed_and_removed(backup: dict[str, Any], cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     (tmp_path / "second").write_text("second\n")
     (tmp_path / "third").write_text("third\n")
     first = cli("repository", "key", "list", "-o", "json").rows[0]["slot"]
@@ -422,7 +437,7 @@ def test_keys_are_added_changed_and_removed(backup, cli, tmp_path, state_dir):
     assert cli("restore-points", "list", "--passphrase-file", "second").code == codes.exit_of("RT412")
 
 
-def test_a_run_with_a_damaged_journal_hides_no_other(cli, tmp_path, state_dir):
+def test_a_run_with_a_damaged_journal_hides_no_other(cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     cli("exec", "blueprint.yaml", "--run-id", "aaaaaaaa")
     cli("exec", "blueprint.yaml", "--run-id", "bbbbbbbb")
@@ -436,7 +451,9 @@ def test_a_run_with_a_damaged_journal_hides_no_other(cli, tmp_path, state_dir):
     assert cli("show", "aaaaaaaa").code == codes.exit_of("RT213")
 
 
-def test_a_blueprint_that_needs_a_broken_plugin_names_it(cli, tmp_path, monkeypatch):
+def test_a_blueprint_that_needs_a_broken_plugin_names_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     information = tmp_path / "site/broken-2.0.dist-info"
     information.mkdir(parents=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 2.0\n")
@@ -454,7 +471,7 @@ def test_a_blueprint_that_needs_a_broken_plugin_names_it(cli, tmp_path, monkeypa
     assert "No module named 'not_there'" in shown
 
 
-def test_validate_searches_directories_and_refuses_empty_ones(cli, tmp_path):
+def test_validate_searches_directories_and_refuses_empty_ones(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "deep/er").mkdir(parents=True)
     blueprints.write(tmp_path / "deep/er", blueprints.FILES, "good.yml")
     blueprints.write(tmp_path / "deep", "kind: [", "bad.yaml")
@@ -467,7 +484,7 @@ def test_validate_searches_directories_and_refuses_empty_ones(cli, tmp_path):
     assert cli("validate", "missing.yaml").code == codes.Exit.USAGE
 
 
-def test_validate_checks_location_profiles_too(cli, tmp_path):
+def test_validate_checks_location_profiles_too(cli: Cli, tmp_path: Path) -> None:
     head = "apiVersion: blueprint-runner.dev/v1\nkind: LocationProfile\nmetadata: {name: nas}\n"
     blueprints.write(tmp_path, head + "spec: {type: directory, path: /mnt/nas}\n", "good.yaml")
     blueprints.write(tmp_path, head + "spec: {type: directory}\n", "bad.yaml")
@@ -475,7 +492,9 @@ def test_validate_checks_location_profiles_too(cli, tmp_path):
     assert [row["code"] for row in cli("validate", "bad.yaml", "-o", "json").rows] == ["KB202"]
 
 
-def test_a_resumed_run_reads_its_passphrase_from_where_it_came_from(cli, tmp_path, monkeypatch):
+def test_a_resumed_run_reads_its_passphrase_from_where_it_came_from(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blueprints.papers(tmp_path)
     gate = '    phases:\n    - name: gate\n      func: Approve\n      args: {message: "go on?"}\n'
     blueprints.write(tmp_path, blueprints.FILES.replace("    phases:\n", gate, 1))
@@ -490,7 +509,7 @@ def test_a_resumed_run_reads_its_passphrase_from_where_it_came_from(cli, tmp_pat
     assert answer.out.startswith("Restore point ")
 
 
-def test_a_secret_input_is_masked_in_a_dry_run(cli, tmp_path):
+def test_a_secret_input_is_masked_in_a_dry_run(cli: Cli, tmp_path: Path) -> None:
     secret = "      source: {type: path, default: ./papers}\n      password: {type: string, secret: true}\n"
     blueprints.write(tmp_path, blueprints.FILES.replace("      source: {type: path, default: ./papers}\n", secret))
     (tmp_path / "password").write_text("hunter22\n")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import stat
+from pathlib import Path
 
 from runner.base import codes
 from tests.unit.cli import sample_blueprints as blueprints
+from tests.unit.cli.conftest import Cli
 
 TOO_DEEP = """\
 apiVersion: blueprint-runner.dev/v1
@@ -23,7 +25,7 @@ actions:
 """
 
 
-def test_a_template_that_fails_at_run_time_is_shown_with_its_place(cli, tmp_path):
+def test_a_template_that_fails_at_run_time_is_shown_with_its_place(cli: Cli, tmp_path: Path) -> None:
     blueprints.write(tmp_path, TOO_DEEP)
     answer = cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
     assert answer.code == codes.Exit.FAILED
@@ -31,7 +33,7 @@ def test_a_template_that_fails_at_run_time_is_shown_with_its_place(cli, tmp_path
     assert "  at: blueprint.yaml:12:25\n" in cli("show", "7kq2m9xw").out
 
 
-def test_the_log_of_a_run_is_private(cli, tmp_path, state_dir):
+def test_the_log_of_a_run_is_private(cli: Cli, tmp_path: Path, state_dir: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
     assert stat.S_IMODE((state_dir / "runs" / "7kq2m9xw" / "log.jsonl").stat().st_mode) == 0o600

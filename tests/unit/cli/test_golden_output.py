@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
+from tests.conftest import Golden
 from tests.unit.cli import sample_blueprints as blueprints
+from tests.unit.cli.conftest import Cli
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli"
 RUN = "7kq2m9xw"
+Told: TypeAlias = Callable[..., None]
 
 
 ID = "[0-9a-hjkmnp-tv-z]"
@@ -30,7 +35,7 @@ def normal(text: str, directory: Path) -> str:
 
 
 @pytest.fixture
-def told(cli, tmp_path, golden):
+def told(cli: Cli, tmp_path: Path, golden: Golden) -> Told:
     """Compare the answer of a command line with its golden file."""
 
     def compare(name: str, *arguments: str) -> None:
@@ -42,16 +47,16 @@ def told(cli, tmp_path, golden):
     return compare
 
 
-def test_help(told):
+def test_help(told: Told) -> None:
     told("help", "--help")
 
 
 @pytest.mark.parametrize("command", ["exec", "validate", "resume", "restore-points", "repository"])
-def test_help_of_commands(command, told):
+def test_help_of_commands(command: str, told: Told) -> None:
     told(f"help-{command}", command, "--help")
 
 
-def test_backup_restore_and_what_they_leave(told, cli, tmp_path):
+def test_backup_restore_and_what_they_leave(told: Told, cli: Cli, tmp_path: Path) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     told("validate", "validate", "blueprint.yaml")
@@ -67,25 +72,25 @@ def test_backup_restore_and_what_they_leave(told, cli, tmp_path):
     told("repository-check", "repository", "check")
 
 
-def test_failure(told, tmp_path):
+def test_failure(told: Told, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     told("failed", "exec", "blueprint.yaml", "--run-id", RUN)
     told("failed-show", "show", RUN)
 
 
-def test_waiting(told, tmp_path):
+def test_waiting(told: Told, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.WAITING)
     told("waiting", "exec", "blueprint.yaml", "--run-id", RUN)
     told("cancelled", "cancel", RUN)
 
 
-def test_explain(told):
+def test_explain(told: Told) -> None:
     told("explain-function", "explain", "Pause")
     told("explain-function-in-other-case", "explain", "pAuse")
     told("explain-code", "explain", "rt105")
 
 
-def test_findings_in_each_form(told, tmp_path):
+def test_findings_in_each_form(told: Told, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FILES.replace("BackupFiles", "BackupFile"))
     told("findings-text", "validate", "blueprint.yaml")
     told("findings-json", "validate", "blueprint.yaml", "--format", "json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from pathlib import Path
 
 import pytest
 from rich import console as rich_console
@@ -15,6 +16,7 @@ from runner.cli import console, loglines, phrases, progress, settings
 from runner.cli.commands import logs
 from runner.engine import host, runs
 from tests.unit.cli import sample_blueprints as blueprints
+from tests.unit.cli.conftest import Cli
 
 
 def report(completed: int, total: int | None = None, unit: str = "bytes", description: str = "") -> host.Progress:
@@ -26,6 +28,12 @@ def terminal() -> console.Console:
     return console.Console(settings.from_environment({"HOME": "/"}), io.StringIO(), io.StringIO(), {})
 
 
+def standard_error(terminal: console.Console) -> io.StringIO:
+    stream = terminal.err._stream
+    assert isinstance(stream, io.StringIO)
+    return stream
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -35,20 +43,20 @@ def terminal() -> console.Console:
         (report(3, 9, "files", "a.txt"), "3 of 9 files a.txt"),
     ],
 )
-def test_progress_is_said_in_units_of_people(given, expected):
+def test_progress_is_said_in_units_of_people(given: host.Progress, expected: str) -> None:
     assert progress.amount(given) == expected
 
 
-def test_plain_progress_of_a_long_phase_comes_every_ten_seconds(terminal):
+def test_plain_progress_of_a_long_phase_comes_every_ten_seconds(terminal: console.Console) -> None:
     time = clock.FakeClock()
     plain = progress.Plain(terminal, time)
     for megabytes in range(1, 24):
         plain.progress(report(megabytes << 20))
         time.advance(1)
-    assert terminal.err._stream.getvalue() == "    files: 11.0 MiB\n    files: 21.0 MiB\n"
+    assert standard_error(terminal).getvalue() == "    files: 11.0 MiB\n    files: 21.0 MiB\n"
 
 
-def test_live_display_keeps_lines_and_forgets_ended_phases():
+def test_live_display_keeps_lines_and_forgets_ended_phases() -> None:
     written = io.StringIO()
     bars = rich_progress.Progress(console=rich_console.Console(file=written, force_terminal=True, width=80))
     live = progress.Live(bars)
@@ -62,19 +70,21 @@ def test_live_display_keeps_lines_and_forgets_ended_phases():
     assert "✓ [files] done" in written.getvalue()
 
 
-def test_notes_go_above_a_live_display(terminal):
+def test_notes_go_above_a_live_display(terminal: console.Console) -> None:
     shown: list[str] = []
     with terminal.err.through(shown.append):
         terminal.note("made the repository")
     terminal.note("after")
-    assert (shown, terminal.err._stream.getvalue()) == (["made the repository"], "after\n")
+    assert (shown, standard_error(terminal).getvalue()) == (["made the repository"], "after\n")
 
 
 @pytest.mark.parametrize(
     ("environment", "no_color", "expected"),
     [({}, False, True), ({"NO_COLOR": "1"}, False, False), ({"TERM": "dumb"}, False, False), ({}, True, False)],
 )
-def test_colours_are_for_terminals_whose_owner_wants_them(environment, no_color, expected):
+def test_colours_are_for_terminals_whose_owner_wants_them(
+    environment: dict[str, str], no_color: bool, expected: bool
+) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -99,16 +109,16 @@ def test_colours_are_for_terminals_whose_owner_wants_them(environment, no_color,
         ({"files": "many", "bytes": True}, ""),
     ],
 )
-def test_facts_of_a_phase_come_from_its_outputs(outputs, expected):
+def test_facts_of_a_phase_come_from_its_outputs(outputs: dict[str, object], expected: str) -> None:
     assert phrases.facts(outputs) == expected
 
 
-def test_a_table_without_rows_has_no_header():
+def test_a_table_without_rows_has_no_header() -> None:
     assert console.table(["A", "B"], []) == []
     assert console.table(["A", "B"], [("x", "1"), ("yy", "22")], right=frozenset({1})) == ["A    B", "x    1", "yy  22"]
 
 
-def test_a_log_is_read_once_and_only_in_whole_lines(tmp_path):
+def test_a_log_is_read_once_and_only_in_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     tail = loglines.Tail(path)
     assert list(tail.new()) == []
@@ -119,19 +129,21 @@ def test_a_log_is_read_once_and_only_in_whole_lines(tmp_path):
     assert [line["event"] for line in tail.new()] == ["two"]
 
 
-def test_a_log_line_for_people_has_time_phase_event_and_fields():
+def test_a_log_line_for_people_has_time_phase_event_and_fields() -> None:
     line = {"time": "2026-01-01T12:30:05.1Z", "level": "warning", "event": "disk.slow", "phase": "dump", "after_s": 3}
     assert loglines.text(line) == "12:30:05 [dump] warning: disk.slow after_s=3"
     said = {"time": "2026-01-01T12:30:05.1Z", "level": "info", "event": "command.output", "stream": "stdout"}
     assert loglines.text({**said, "line": "hello"}).endswith("hello")
 
 
-def said(path, count):
+def said(path: Path, count: int) -> None:
     lines = [{"time": "2026-01-01T12:30:05Z", "event": "command.output", "line": f"line {n}"} for n in range(count)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def test_a_flood_in_the_log_is_shown_in_bounded_pieces_and_not_to_its_end(cli, tmp_path, terminal):
+def test_a_flood_in_the_log_is_shown_in_bounded_pieces_and_not_to_its_end(
+    cli: Cli, tmp_path: Path, terminal: console.Console
+) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     assert cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw").code == 0
@@ -140,7 +152,7 @@ def test_a_flood_in_the_log_is_shown_in_bounded_pieces_and_not_to_its_end(cli, t
     said(directory.log, 5000)
     terminal.settings.verbose = 1
     terminal.settings.progress = settings.Progress.PLAIN
-    shown = terminal.err._stream
+    shown = standard_error(terminal)
     with progress.watch(terminal, directory, plan, clock.FakeClock()) as observer:
         observer.on_progress(report(1))
         first = shown.getvalue().count("line ")
@@ -151,7 +163,7 @@ def test_a_flood_in_the_log_is_shown_in_bounded_pieces_and_not_to_its_end(cli, t
     assert shown.getvalue().endswith("    … all of the log: runner logs 7kq2m9xw\n")
 
 
-def test_printing_a_log_stops_when_nobody_reads_it_any_more(tmp_path):
+def test_printing_a_log_stops_when_nobody_reads_it_any_more(tmp_path: Path) -> None:
     said(tmp_path / "log.jsonl", 5000)
     source, sink = os.pipe()
     os.close(source)

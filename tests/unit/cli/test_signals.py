@@ -63,7 +63,7 @@ def status(directory: Path) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_ctrl_c_undoes_what_was_done(slow, tmp_path, number):
+def test_the_first_ctrl_c_undoes_what_was_done(slow: subprocess.Popen[str], tmp_path: Path, number: int) -> None:
     slow.send_signal(number)
     out, err = slow.communicate(timeout=60)
     assert slow.returncode == codes.Exit.CANCELLED
@@ -72,7 +72,7 @@ def test_the_first_ctrl_c_undoes_what_was_done(slow, tmp_path, number):
     assert err.endswith(f"  reverted: quiesce\nRun {RUN} cancelled; its log: runner logs {RUN}\n")
 
 
-def test_the_second_ctrl_c_stops_at_once_and_says_what_is_left(slow, tmp_path):
+def test_the_second_ctrl_c_stops_at_once_and_says_what_is_left(slow: subprocess.Popen[str], tmp_path: Path) -> None:
     # A revert that never ends makes sure that the second one comes while the first is being obeyed.
     (tmp_path / "marks").unlink()
     os.mkfifo(tmp_path / "marks")
@@ -87,7 +87,7 @@ def test_the_second_ctrl_c_stops_at_once_and_says_what_is_left(slow, tmp_path):
     assert run(tmp_path, "resume", RUN)[0] in (codes.Exit.CANCELLED, codes.Exit.WAITING)
 
 
-def test_a_killed_run_is_interrupted_and_asks_to_be_settled(slow, tmp_path):
+def test_a_killed_run_is_interrupted_and_asks_to_be_settled(slow: subprocess.Popen[str], tmp_path: Path) -> None:
     slow.kill()
     slow.wait(timeout=60)
     assert status(tmp_path) == "interrupted"
@@ -99,7 +99,7 @@ def test_a_killed_run_is_interrupted_and_asks_to_be_settled(slow, tmp_path):
     assert (tmp_path / "marks").read_text() == "done\n"
 
 
-def test_cancel_from_another_process_is_obeyed_by_the_driver(slow, tmp_path):
+def test_cancel_from_another_process_is_obeyed_by_the_driver(slow: subprocess.Popen[str], tmp_path: Path) -> None:
     code, _, err = run(tmp_path, "cancel", RUN)
     assert code == 0
     assert err == f"told the process that drives run {RUN}; follow it with: runner logs {RUN} -f\n"
@@ -109,7 +109,7 @@ def test_cancel_from_another_process_is_obeyed_by_the_driver(slow, tmp_path):
     assert status(tmp_path) == "cancelled"
 
 
-def test_a_killed_phase_that_is_cancelled_is_told_once(tmp_path):
+def test_a_killed_phase_that_is_cancelled_is_told_once(tmp_path: Path) -> None:
     repeatable = blueprints.SLOW.replace("'sleep 600'", "'sleep 600', idempotent: true")
     blueprints.write(tmp_path, repeatable)
     with started(tmp_path, "exec", "blueprint.yaml", "--run-id", RUN) as process:
@@ -119,14 +119,14 @@ def test_a_killed_phase_that_is_cancelled_is_told_once(tmp_path):
     assert [line.split()[1] for line in err.splitlines() if line.endswith("cancelled")] == ["dump"]
 
 
-def test_a_run_has_one_driver(slow, tmp_path):
+def test_a_run_has_one_driver(slow: subprocess.Popen[str], tmp_path: Path) -> None:
     code, _, err = run(tmp_path, "resume", RUN)
     assert code == codes.exit_of("RT211")
     assert f"error[RT211]: run {RUN} is driven by process {slow.pid}" in err
     assert status(tmp_path) == "running"
 
 
-def test_following_the_log_ends_with_the_driver(slow, tmp_path):
+def test_following_the_log_ends_with_the_driver(slow: subprocess.Popen[str], tmp_path: Path) -> None:
     with started(tmp_path, "logs", RUN, "-f") as follower:
         slow.send_signal(signal.SIGINT)
         out, _ = follower.communicate(timeout=60)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,12 +25,12 @@ CHEAP = keyslots.KdfCost(memory_kib=64, iterations=1, lanes=1)
 
 
 @pytest.fixture
-def fake():
+def fake() -> clock.FakeClock:
     return clock.FakeClock()
 
 
 @pytest.fixture
-def repo(fake):
+def repo(fake: clock.FakeClock) -> repository.Repository:
     return repository.create(memory_location.Memory(clock=fake), "correct horse", clock=fake, kdf=CHEAP)
 
 
@@ -47,7 +47,7 @@ class World:
     volume: str
     target: str
 
-    def context(self, phase="phase", **facts):
+    def context(self, phase: str = "phase", **facts: Any) -> phase_context.FakePhaseContext:
         return phase_context.FakePhaseContext(
             self.work / phase,
             clock=self.clock,
@@ -57,35 +57,45 @@ class World:
             **facts,
         )
 
-    def snapshot(self, ctx=None, **args):
+    def snapshot(
+        self, ctx: phase_context.FakePhaseContext | None = None, **args: Mapping[str, str]
+    ) -> snapshot_volume.SnapshotVolumeOutputs:
         ctx = ctx or self.context("snapshot")
         arguments = snapshot_volume.SnapshotVolumeArgs(volume=self.volume, driver=self.driver.name, **args)
-        return snapshot_volume.snapshot_volume.call(ctx, arguments)
+        outputs = snapshot_volume.snapshot_volume.call(ctx, arguments)
+        assert isinstance(outputs, snapshot_volume.SnapshotVolumeOutputs)
+        return outputs
 
-    def find(self, ctx):
+    def find(self, ctx: phase_context.FakePhaseContext) -> snapshot_volume.SnapshotVolumeOutputs | None:
         arguments = snapshot_volume.SnapshotVolumeArgs(volume=self.volume, driver=self.driver.name)
-        return snapshot_volume.find_snapshot(ctx, arguments, ctx.token)
+        outputs = snapshot_volume.find_snapshot(ctx, arguments, ctx.token)
+        assert outputs is None or isinstance(outputs, snapshot_volume.SnapshotVolumeOutputs)
+        return outputs
 
-    def export(self, snapshot, phase, base=None):
+    def export(self, snapshot: str, phase: str, base: str | None = None) -> export_snapshot.ExportSnapshotOutputs:
         ctx = self.context(phase, bases={self.volume: base} if base else {})
         arguments = export_snapshot.ExportSnapshotArgs(snapshot=snapshot)
-        return export_snapshot.export_snapshot.call(ctx, arguments)
+        outputs = export_snapshot.export_snapshot.call(ctx, arguments)
+        assert isinstance(outputs, export_snapshot.ExportSnapshotOutputs)
+        return outputs
 
-    def restore(self, export, target=None, **facts):
+    def restore(self, export: str, target: str | None = None, **facts: bool) -> restore_volume.RestoreVolumeOutputs:
         ctx = self.context("restore", **facts)
-        return restore_volume.restore_volume.call(ctx, self.restore_args(export, target))
+        outputs = restore_volume.restore_volume.call(ctx, self.restore_args(export, target))
+        assert isinstance(outputs, restore_volume.RestoreVolumeOutputs)
+        return outputs
 
-    def restore_args(self, export, target=None):
+    def restore_args(self, export: str, target: str | None = None) -> restore_volume.RestoreVolumeArgs:
         return restore_volume.RestoreVolumeArgs(export=export, target=target or self.target, driver=self.driver.name)
 
-    def delete(self, snapshot):
+    def delete(self, snapshot: str) -> object:
         return delete_snapshot.delete_snapshot.call(
             self.context("delete"), delete_snapshot.DeleteSnapshotArgs(snapshot=snapshot)
         )
 
 
 @pytest.fixture(params=["memory", "file"])
-def world(request, tmp_path, fake, repo):
+def world(request: pytest.FixtureRequest, tmp_path: Path, fake: clock.FakeClock, repo: repository.Repository) -> World:
     storage: Any
     access: dict[str, Any]
     if request.param == "memory":
@@ -104,10 +114,10 @@ def world(request, tmp_path, fake, repo):
     return made
 
 
-def test_snapshot_reports_itself_and_carries_the_token(world):
+def test_snapshot_reports_itself_and_carries_the_token(world: World) -> None:
     ctx = world.context("snapshot")
     outputs = world.snapshot(ctx, tags={"app": "shop"})
-    assert drivers.driver_of(outputs.id) == world.driver.name
+    assert drivers.driver_of(ids.SnapshotId(outputs.id)) == world.driver.name
     assert (outputs.volume, outputs.size_bytes) == (world.volume, len(IMAGE))
     [found] = world.driver.list_snapshots(world.volume, {"blueprint-runner.dev/token": ctx.token})
     assert dict(found.tags) == {
@@ -118,7 +128,7 @@ def test_snapshot_reports_itself_and_carries_the_token(world):
     }
 
 
-def test_find_returns_what_the_call_returned(world):
+def test_find_returns_what_the_call_returned(world: World) -> None:
     ctx = world.context("snapshot")
     assert world.find(ctx) is None
     outputs = world.snapshot(ctx)
@@ -126,7 +136,7 @@ def test_find_returns_what_the_call_returned(world):
     assert world.find(world.context("another")) is None
 
 
-def test_exported_volume_comes_back(world):
+def test_exported_volume_comes_back(world: World) -> None:
     exported = world.export(world.snapshot().id, "export")
     assert (exported.method, exported.reason) == ("full", "there is no earlier export")
     assert (exported.volume, exported.size_bytes) == (world.volume, len(IMAGE))
@@ -135,7 +145,7 @@ def test_exported_volume_comes_back(world):
     assert world.read(world.target) == IMAGE
 
 
-def test_second_export_reads_only_what_changed(world):
+def test_second_export_reads_only_what_changed(world: World) -> None:
     first = world.export(world.snapshot().id, "first")
     changed = bytearray(IMAGE)
     changed[100_000:100_005] = b"hello"
@@ -147,7 +157,7 @@ def test_second_export_reads_only_what_changed(world):
     assert world.read(world.target) == bytes(changed)
 
 
-def test_export_without_the_earlier_snapshot_reads_all_and_says_why(world):
+def test_export_without_the_earlier_snapshot_reads_all_and_says_why(world: World) -> None:
     snapshot = world.snapshot().id
     first = world.export(snapshot, "first")
     world.delete(snapshot)
@@ -158,19 +168,19 @@ def test_export_without_the_earlier_snapshot_reads_all_and_says_why(world):
     assert world.read(world.target) == IMAGE
 
 
-def test_export_with_a_lost_base_is_full(world):
+def test_export_with_a_lost_base_is_full(world: World) -> None:
     lost = ids.ExportId("0" * 26)
     exported = world.export(world.snapshot().id, "export", base=lost)
     assert (exported.method, exported.reason) == ("full", "the earlier export is gone")
 
 
-def test_export_with_a_named_base_insists_on_it(world):
+def test_export_with_a_named_base_insists_on_it(world: World) -> None:
     arguments = export_snapshot.ExportSnapshotArgs(snapshot=world.snapshot().id, base="0" * 26)
     with pytest.raises(failures.ExportMissing):
         export_snapshot.export_snapshot.call(world.context("export"), arguments)
 
 
-def test_export_is_found_by_its_token(world):
+def test_export_is_found_by_its_token(world: World) -> None:
     snapshot = world.snapshot().id
     ctx = world.context("export")
     arguments = export_snapshot.ExportSnapshotArgs(snapshot=snapshot)
@@ -179,7 +189,7 @@ def test_export_is_found_by_its_token(world):
     assert export_snapshot.find_export(ctx, arguments, ctx.token) == exported
 
 
-def test_export_reports_progress_up_to_the_end(world):
+def test_export_reports_progress_up_to_the_end(world: World) -> None:
     ctx = world.context("export")
     export_snapshot.export_snapshot.call(ctx, export_snapshot.ExportSnapshotArgs(snapshot=world.snapshot().id))
     assert ctx.reports
@@ -187,7 +197,7 @@ def test_export_reports_progress_up_to_the_end(world):
     assert ctx.reports[-1].description == world.volume
 
 
-def test_existing_volume_is_kept_without_overwrite(world):
+def test_existing_volume_is_kept_without_overwrite(world: World) -> None:
     exported = world.export(world.snapshot().id, "export")
     world.write(world.target, b"precious")
     with pytest.raises(errors.EnvironmentProblem) as caught:
@@ -196,14 +206,14 @@ def test_existing_volume_is_kept_without_overwrite(world):
     assert world.read(world.target) == b"precious"
 
 
-def test_existing_volume_is_replaced_with_overwrite(world):
+def test_existing_volume_is_replaced_with_overwrite(world: World) -> None:
     exported = world.export(world.snapshot().id, "export")
     world.write(world.target, b"old")
     world.restore(exported.export, overwrite=True)
     assert world.read(world.target) == IMAGE
 
 
-def test_restored_volume_is_found_after_a_crash_and_no_other_is(world):
+def test_restored_volume_is_found_after_a_crash_and_no_other_is(world: World) -> None:
     exported = world.export(world.snapshot().id, "export")
     ctx, arguments = world.context("restore"), world.restore_args(exported.export)
     world.write(world.target, b"somebody else's")
@@ -214,7 +224,7 @@ def test_restored_volume_is_found_after_a_crash_and_no_other_is(world):
     assert restore_volume.find_volume(other, arguments, other.token) is None
 
 
-def test_cancelled_restore_leaves_no_volume(world):
+def test_cancelled_restore_leaves_no_volume(world: World) -> None:
     exported = world.export(world.snapshot().id, "export")
     ctx = world.context("restore")
     ctx.cancel.cancel(cancel.Reason.CANCELLED)
@@ -224,14 +234,14 @@ def test_cancelled_restore_leaves_no_volume(world):
         world.driver.create_snapshot(world.target, {}, cancel.CancelToken())
 
 
-def test_delete_may_be_repeated(world):
+def test_delete_may_be_repeated(world: World) -> None:
     snapshot = world.snapshot().id
     assert world.delete(snapshot) is None
     assert world.delete(snapshot) is None
     assert world.driver.list_snapshots(world.volume, {}) == []
 
 
-def test_export_names_the_snapshot_that_it_replaces_as_the_base(world):
+def test_export_names_the_snapshot_that_it_replaces_as_the_base(world: World) -> None:
     old = world.snapshot().id
     first = world.export(old, "first")
     second = world.export(world.snapshot(world.context("later")).id, "second", base=first.export)
@@ -242,7 +252,7 @@ def test_export_names_the_snapshot_that_it_replaces_as_the_base(world):
     assert third.method == "changed"
 
 
-def test_missing_volume_is_reported(world):
+def test_missing_volume_is_reported(world: World) -> None:
     world.volume += "-missing"
     with pytest.raises(drivers.VolumeMissing) as caught:
         world.snapshot()
@@ -252,21 +262,21 @@ def test_missing_volume_is_reported(world):
 # States and delays, on the memory driver
 
 
-def slow_world(world, **options):
+def slow_world(world: World, **options: Any) -> World:
     world.driver = memory_driver.MemoryDriver(clock=world.clock, **options)
     world.volume = "disk"
     world.driver.put_volume("disk", IMAGE)
     return world
 
 
-def test_snapshot_waits_until_it_is_ready(world):
+def test_snapshot_waits_until_it_is_ready(world: World) -> None:
     slow_world(world, ready_after=timedelta(minutes=5))
     outputs = world.snapshot()
     assert world.driver.get_snapshot(outputs.id).state is drivers.SnapshotState.READY
     assert world.clock.monotonic() >= 300
 
 
-def test_find_waits_for_a_snapshot_that_is_still_pending(world):
+def test_find_waits_for_a_snapshot_that_is_still_pending(world: World) -> None:
     slow_world(world, ready_after=timedelta(minutes=5))
     ctx = world.context("snapshot")
     tags = {"blueprint-runner.dev/token": ctx.token}
@@ -277,7 +287,7 @@ def test_find_waits_for_a_snapshot_that_is_still_pending(world):
     assert world.driver.get_snapshot(taken.id).state is drivers.SnapshotState.READY
 
 
-def test_find_waits_out_the_listing_delay(world):
+def test_find_waits_out_the_listing_delay(world: World) -> None:
     slow_world(world, listing_delay=timedelta(minutes=2))
     ctx = world.context("snapshot")
     taken = world.driver.create_snapshot("disk", {"blueprint-runner.dev/token": ctx.token}, ctx.cancel)
@@ -286,17 +296,18 @@ def test_find_waits_out_the_listing_delay(world):
     assert found.id == taken.id
 
 
-def test_failed_snapshot_is_removed_and_reported(world):
+def test_failed_snapshot_is_removed_and_reported(world: World) -> None:
     slow_world(world, ready_after=timedelta(hours=1))
     ctx = world.context("snapshot")
 
     class Failing:
-        def __getattr__(self, name):
+        def __getattr__(self, name: str) -> Any:
             return getattr(world.driver, name)
 
-        def get_snapshot(self, snapshot):
+        def get_snapshot(self, snapshot: ids.SnapshotId) -> drivers.Snapshot:
             world.driver.fail_snapshot(snapshot)
-            return world.driver.get_snapshot(snapshot)
+            failed: drivers.Snapshot = world.driver.get_snapshot(snapshot)
+            return failed
 
     ctx.drivers["memory"] = Failing()
     with pytest.raises(drivers.StorageError, match="failed"):
@@ -305,7 +316,7 @@ def test_failed_snapshot_is_removed_and_reported(world):
     assert world.find(ctx) is None
 
 
-def test_lost_answer_is_found_again(world):
+def test_lost_answer_is_found_again(world: World) -> None:
     slow_world(world)
     inner = world.driver
     lost = faults.Fault(method="create_snapshot", error=drivers.StorageUnavailable("no answer"), lost_answer=True)
@@ -324,14 +335,14 @@ class SnapshotsOnly:
     name = "memory"
     listing_delay = timedelta(0)
 
-    def __init__(self, inner):
+    def __init__(self, inner: memory_driver.MemoryDriver) -> None:
         self.create_snapshot = inner.create_snapshot
         self.get_snapshot = inner.get_snapshot
         self.list_snapshots = inner.list_snapshots
         self.delete_snapshot = inner.delete_snapshot
 
 
-def test_driver_that_cannot_read_blocks_is_refused(world):
+def test_driver_that_cannot_read_blocks_is_refused(world: World) -> None:
     slow_world(world)
     snapshot = world.snapshot().id
     world.driver = SnapshotsOnly(world.driver)
@@ -340,7 +351,7 @@ def test_driver_that_cannot_read_blocks_is_refused(world):
     assert caught.value.code == "RT306"
 
 
-def test_driver_that_cannot_write_blocks_is_refused(world):
+def test_driver_that_cannot_write_blocks_is_refused(world: World) -> None:
     slow_world(world)
     exported = world.export(world.snapshot().id, "export")
     world.driver = SnapshotsOnly(world.driver)
@@ -349,7 +360,7 @@ def test_driver_that_cannot_write_blocks_is_refused(world):
     assert caught.value.code == "RT306"
 
 
-def test_driver_that_cannot_compare_makes_a_rescan(world):
+def test_driver_that_cannot_compare_makes_a_rescan(world: World) -> None:
     slow_world(world)
     first = world.export(world.snapshot().id, "first")
     snapshot = world.snapshot(world.context("later")).id
@@ -359,7 +370,7 @@ def test_driver_that_cannot_compare_makes_a_rescan(world):
     assert (second.method, second.reason) == ("rescan", "the driver memory cannot tell what changed")
 
 
-def test_snapshot_of_a_directory_is_read_by_path(world, tmp_path):
+def test_snapshot_of_a_directory_is_read_by_path(world: World, tmp_path: Path) -> None:
     storage = file_driver.FileDriver(clock=world.clock)
     world.driver, world.volume = storage, str(tmp_path / "tree")
     (tmp_path / "tree").mkdir()

@@ -24,16 +24,16 @@ directory.Directory(sys.argv[1]).put("a/b", [b"x" * 100_000])
 """
 
 
-def killed_put(root):
+def killed_put(root: Path) -> None:
     ended = subprocess.run([sys.executable, "-c", KILLED_PUT, str(root)], check=False, env={**os.environ})
     assert ended.returncode == -signal.SIGKILL
 
 
-def all_files(root):
+def all_files(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
-def test_put_killed_in_the_middle_leaves_nothing_that_is_seen(tmp_path):
+def test_put_killed_in_the_middle_leaves_nothing_that_is_seen(tmp_path: Path) -> None:
     killed_put(tmp_path)
     store = directory.Directory(tmp_path)
     assert list(store.list("")) == []
@@ -41,7 +41,7 @@ def test_put_killed_in_the_middle_leaves_nothing_that_is_seen(tmp_path):
     assert store.get("a/b") == b"again"
 
 
-def test_sweep_removes_what_a_killed_process_left(tmp_path):
+def test_sweep_removes_what_a_killed_process_left(tmp_path: Path) -> None:
     killed_put(tmp_path)
     killed_put(tmp_path)
     store = directory.Directory(tmp_path)
@@ -51,7 +51,7 @@ def test_sweep_removes_what_a_killed_process_left(tmp_path):
     assert store.sweep() == 0
 
 
-def leftover(root, made_by, age_s=0.0):
+def leftover(root: Path, made_by: owner.Owner, age_s: float = 0.0) -> Path:
     """Leave a temporary file as this owner would have."""
     (root / "~tmp").mkdir(exist_ok=True)
     path = root / "~tmp" / f"{made_by}.abcdefgh~"
@@ -60,7 +60,7 @@ def leftover(root, made_by, age_s=0.0):
     return path
 
 
-def changed(made_by, **facts):
+def changed(made_by: owner.Owner, **facts: int | str) -> owner.Owner:
     return owner.Owner(
         **{name: facts.get(name, getattr(made_by, name)) for name in ("host", "boot", "namespace", "pid", "started")}
     )
@@ -84,20 +84,22 @@ def changed(made_by, **facts):
         "another container, lately", "another container, long ago",
     ],
 )  # fmt: skip
-def test_sweep_removes_only_what_nobody_will_finish(tmp_path, facts, age_s, swept):
+def test_sweep_removes_only_what_nobody_will_finish(
+    tmp_path: Path, facts: dict[str, int | str], age_s: float, swept: bool
+) -> None:
     path = leftover(tmp_path, changed(owner.current(), **facts), age_s)
     assert directory.Directory(tmp_path).sweep() == int(swept)
     assert path.exists() is not swept
 
 
-def test_sweep_leaves_files_of_other_names(tmp_path):
+def test_sweep_leaves_files_of_other_names(tmp_path: Path) -> None:
     (tmp_path / "~tmp").mkdir()
     for name in ("notes", "a.b~", "1.2.3.4.x.abc~", "~"):
         (tmp_path / "~tmp" / name).write_text("keep")
     assert directory.Directory(tmp_path).sweep() == 0
 
 
-def test_full_disk_is_reported_and_nothing_stays(small_disk):
+def test_full_disk_is_reported_and_nothing_stays(small_disk: Path) -> None:
     store = directory.Directory(small_disk / "store")
     store.put("kept", [b"k" * 1000])
     with pytest.raises(errors.EnvironmentProblem) as caught:
@@ -109,7 +111,7 @@ def test_full_disk_is_reported_and_nothing_stays(small_disk):
     store.put("large", [os.urandom(600_000)])
 
 
-def test_missing_permission_is_reported(as_ordinary_user):
+def test_missing_permission_is_reported(as_ordinary_user: Path) -> None:
     root = as_ordinary_user / "store"
     store = directory.Directory(root)
     store.put("a", [b"1"])
@@ -122,7 +124,7 @@ def test_missing_permission_is_reported(as_ordinary_user):
     assert [info.name for info in store.list("")] == ["a"]
 
 
-def test_unreadable_object_is_reported(as_ordinary_user):
+def test_unreadable_object_is_reported(as_ordinary_user: Path) -> None:
     store = directory.Directory(as_ordinary_user)
     store.put("a", [b"1"])
     (as_ordinary_user / "a").chmod(0)
@@ -132,14 +134,14 @@ def test_unreadable_object_is_reported(as_ordinary_user):
         assert caught.value.code == "RT311"
 
 
-def test_path_through_a_file_is_an_error_of_the_location(tmp_path):
+def test_path_through_a_file_is_an_error_of_the_location(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
     with pytest.raises(location.LocationError) as caught:
         directory.Directory(tmp_path / "file" / "store").put("a", [b"1"])
     assert caught.value.code == "RT400"
 
 
-def test_files_and_directories_are_private(tmp_path):
+def test_files_and_directories_are_private(tmp_path: Path) -> None:
     previous = os.umask(0)
     try:
         directory.Directory(tmp_path / "deep" / "store").put("a/b", [b"1"])
@@ -149,7 +151,7 @@ def test_files_and_directories_are_private(tmp_path):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
 
 
-def test_what_else_lies_there_is_no_object(tmp_path):
+def test_what_else_lies_there_is_no_object(tmp_path: Path) -> None:
     store = directory.Directory(tmp_path)
     store.put("data/a", [b"1"])
     (tmp_path / "lost+found").mkdir()
@@ -160,7 +162,7 @@ def test_what_else_lies_there_is_no_object(tmp_path):
     assert [info.name for info in store.list("")] == ["data/a"]
 
 
-def test_overwrite_by_another_process_is_seen(tmp_path):
+def test_overwrite_by_another_process_is_seen(tmp_path: Path) -> None:
     ours, theirs = directory.Directory(tmp_path), directory.Directory(tmp_path)
     target = bytearray(3)
     ours.put("a", [b"one"])
@@ -174,12 +176,12 @@ def test_overwrite_by_another_process_is_seen(tmp_path):
         theirs.read_into("a", 0, memoryview(target))
 
 
-def open_files(below):
+def open_files(below: Path) -> list[str]:
     held = (os.readlink(entry.path) for entry in os.scandir("/proc/self/fd") if os.path.lexists(entry.path))
     return [path for path in held if path.startswith(str(below))]
 
 
-def test_number_of_open_files_is_bounded_and_all_are_closed_in_the_end(tmp_path):
+def test_number_of_open_files_is_bounded_and_all_are_closed_in_the_end(tmp_path: Path) -> None:
     cache = descriptors.Descriptors(most=3)
     for number in range(10):
         (tmp_path / str(number)).write_bytes(bytes([number]))
@@ -194,13 +196,13 @@ def test_number_of_open_files_is_bounded_and_all_are_closed_in_the_end(tmp_path)
     assert open_files(tmp_path) == []
 
 
-def test_descriptors_stay_open_while_threads_use_them(tmp_path):
+def test_descriptors_stay_open_while_threads_use_them(tmp_path: Path) -> None:
     cache = descriptors.Descriptors(most=1)
     for number in range(4):
         (tmp_path / str(number)).write_bytes(bytes([number]) * 10)
     wrong = []
 
-    def read(number):
+    def read(number: int) -> None:
         for _ in range(300):
             with cache.open(str(tmp_path / str(number))) as descriptor:
                 if os.pread(descriptor, 10, 0) != bytes([number]) * 10:
@@ -215,7 +217,7 @@ def test_descriptors_stay_open_while_threads_use_them(tmp_path):
     assert len(open_files(tmp_path)) == 1
 
 
-def test_sweep_takes_the_time_from_the_clock(tmp_path):
+def test_sweep_takes_the_time_from_the_clock(tmp_path: Path) -> None:
     foreign = changed(owner.current(), boot="0" * 32, host="other")
     leftover(tmp_path, foreign)
     long_ago = clocks.FakeClock(datetime(2000, 1, 1, tzinfo=UTC))
@@ -224,7 +226,7 @@ def test_sweep_takes_the_time_from_the_clock(tmp_path):
     assert directory.Directory(tmp_path, clock=far_ahead).sweep() == 1
 
 
-def test_relative_path_is_fixed_when_the_location_is_opened(tmp_path, monkeypatch):
+def test_relative_path_is_fixed_when_the_location_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = directory.Directory("store")
     (tmp_path / "elsewhere").mkdir()

@@ -46,14 +46,14 @@ def points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[met
         sys.modules.pop(name, None)
 
 
-def test_functions_and_drivers_of_a_package_are_added(points):
+def test_functions_and_drivers_of_a_package_are_added(points: list[metadata.EntryPoint]) -> None:
     known = registry.Registry()
     plugins.load(known, points)
     assert known.get("Greet").distribution == "greeting 1.2"
     assert known.drivers["greeter"]() == "driver"  # type: ignore[comparison-overlap]
 
 
-def test_one_that_fails_keeps_its_traceback_and_harms_no_other(points):
+def test_one_that_fails_keeps_its_traceback_and_harms_no_other(points: list[metadata.EntryPoint]) -> None:
     known = registry.Registry()
     loaded = {plugin.name: plugin for plugin in plugins.load(known, points)}
     assert "No module named 'a_module_that_is_not_there'" in loaded["Bad"].error
@@ -62,19 +62,19 @@ def test_one_that_fails_keeps_its_traceback_and_harms_no_other(points):
     assert known.find("Bad") is None
 
 
-def test_something_that_is_no_function_is_refused(points):
+def test_something_that_is_no_function_is_refused(points: list[metadata.EntryPoint]) -> None:
     loaded = {plugin.name: plugin for plugin in plugins.load(registry.Registry(), points)}
     assert "greeting_plugin:make_driver is not declared with @function" in loaded["Odd"].error
 
 
-def test_a_name_that_is_taken_is_refused_and_the_first_stays(points):
+def test_a_name_that_is_taken_is_refused_and_the_first_stays(points: list[metadata.EntryPoint]) -> None:
     known = registry.Registry(drivers={"file": lambda: "mine"})  # type: ignore[dict-item, return-value]
     loaded = {plugin.name: plugin for plugin in plugins.load(known, points)}
     assert loaded["file"].error == "greeting 1.2 brings file, which exists already; uninstall one of them"
     assert known.drivers["file"]() == "mine"  # type: ignore[comparison-overlap]
 
 
-def test_a_missing_name_is_traced_to_the_plugin_that_would_bring_it(points):
+def test_a_missing_name_is_traced_to_the_plugin_that_would_bring_it(points: list[metadata.EntryPoint]) -> None:
     loaded = plugins.load(registry.Registry(), points)
     problem = plugins.missing("Bad", plugins.FUNCTIONS, loaded)
     assert problem is not None

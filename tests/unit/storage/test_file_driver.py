@@ -7,7 +7,9 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -17,21 +19,24 @@ from runner.storage.file import driver as file_driver
 
 MIB = 1 << 20
 
+# Mode, owner, time, number of names, content.
+Facts: TypeAlias = tuple[int, int, int, int, str | bytes | None]
 
-def snapshot(volume, token=None, **tags):
+
+def snapshot(volume: Path, token: cancel.CancelToken | None = None, **tags: str) -> contract.Snapshot:
     return file_driver.FileDriver().create_snapshot(str(volume), tags, token or cancel.CancelToken())
 
 
-def everything_in(directory):
+def everything_in(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
 
 
-def images_only(directory):
+def images_only(directory: Path) -> list[str]:
     return [name for name in everything_in(directory) if name != "disk.img"]
 
 
 @pytest.fixture
-def image(tmp_path):
+def image(tmp_path: Path) -> Path:
     path = tmp_path / "disk.img"
     path.write_bytes(os.urandom(300_000))
     return path
@@ -40,18 +45,18 @@ def image(tmp_path):
 class Meddling(cancel.CancelToken):
     """A token that lets something happen each time it is looked at."""
 
-    def __init__(self, happen):
+    def __init__(self, happen: Callable[[Meddling], None]) -> None:
         super().__init__()
         self.happen = happen
         self.looked = 0
 
-    def raise_if_cancelled(self):
+    def raise_if_cancelled(self) -> None:
         self.looked += 1
         self.happen(self)
         super().raise_if_cancelled()
 
 
-def flush(path):
+def flush(path: str | Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     os.fsync(descriptor)
     os.close(descriptor)
@@ -60,7 +65,7 @@ def flush(path):
 # How a snapshot is taken
 
 
-def test_snapshot_is_a_reflink_where_the_file_system_can(reflink_disk):
+def test_snapshot_is_a_reflink_where_the_file_system_can(reflink_disk: Path) -> None:
     image = reflink_disk / "disk.img"
     image.write_bytes(os.urandom(40 * MIB))
     flush(image)
@@ -74,12 +79,12 @@ def test_snapshot_is_a_reflink_where_the_file_system_can(reflink_disk):
     assert Path(taken.path).read_bytes()[:5] != b"later"
 
 
-def test_snapshot_without_reflinks_says_so_by_name(small_disk):
+def test_snapshot_without_reflinks_says_so_by_name(small_disk: Path) -> None:
     (small_disk / "disk.img").write_bytes(b"data")
     assert snapshot(small_disk / "disk.img").method == "sparse copy: tmpfs has no reflinks"
 
 
-def test_copy_of_a_sparse_image_is_sparse(small_disk):
+def test_copy_of_a_sparse_image_is_sparse(small_disk: Path) -> None:
     image = small_disk / "disk.img"
     image.touch()
     os.truncate(image, 1 << 40)
@@ -95,12 +100,12 @@ def test_copy_of_a_sparse_image_is_sparse(small_disk):
     assert extent.offset <= 1 << 39 < extent.end
 
 
-def test_image_that_is_written_to_while_it_is_copied_is_refused(small_disk):
+def test_image_that_is_written_to_while_it_is_copied_is_refused(small_disk: Path) -> None:
     image = small_disk / "disk.img"
     image.write_bytes(b"1" * 1000)
     os.utime(image, (0, 0))
 
-    def write(token):
+    def write(token: Meddling) -> None:
         if token.looked > 1:
             image.write_bytes(b"2" * 1000)
 
@@ -109,14 +114,19 @@ def test_image_that_is_written_to_while_it_is_copied_is_refused(small_disk):
     assert images_only(small_disk) == []
 
 
-def test_snapshot_cancelled_in_the_middle_leaves_nothing(small_disk):
+def test_snapshot_cancelled_in_the_middle_leaves_nothing(small_disk: Path) -> None:
     (small_disk / "disk.img").write_bytes(b"1" * 1000)
+
+    def cancel_it(token: Meddling) -> None:
+        if token.looked > 1:
+            token.cancel()
+
     with pytest.raises(errors.Cancelled):
-        snapshot(small_disk / "disk.img", Meddling(lambda token: token.looked > 1 and token.cancel()))
+        snapshot(small_disk / "disk.img", Meddling(cancel_it))
     assert images_only(small_disk) == []
 
 
-def test_snapshot_on_a_full_disk_leaves_nothing(small_disk):
+def test_snapshot_on_a_full_disk_leaves_nothing(small_disk: Path) -> None:
     image = small_disk / "disk.img"
     content = os.urandom(700_000)
     image.write_bytes(content)
@@ -127,7 +137,7 @@ def test_snapshot_on_a_full_disk_leaves_nothing(small_disk):
     assert image.read_bytes() == content
 
 
-def test_snapshot_beside_a_read_only_volume_is_refused(as_ordinary_user):
+def test_snapshot_beside_a_read_only_volume_is_refused(as_ordinary_user: Path) -> None:
     image = as_ordinary_user / "disk.img"
     image.write_bytes(b"data")
     as_ordinary_user.chmod(0o500)
@@ -137,7 +147,7 @@ def test_snapshot_beside_a_read_only_volume_is_refused(as_ordinary_user):
     assert caught.value.code == "RT311"
 
 
-def test_snapshots_are_private_and_lie_beside_the_volume(image):
+def test_snapshots_are_private_and_lie_beside_the_volume(image: Path) -> None:
     taken = snapshot(image)
     place = Path(taken.path)
     assert place.parent.parent == image.parent / ".disk.img.snapshots"
@@ -146,7 +156,7 @@ def test_snapshots_are_private_and_lie_beside_the_volume(image):
     assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
 
 
-def test_last_snapshot_takes_its_directory_with_it(image):
+def test_last_snapshot_takes_its_directory_with_it(image: Path) -> None:
     first, second = snapshot(image), snapshot(image)
     file_driver.FileDriver().delete_snapshot(first.id)
     assert Path(second.path).exists()
@@ -154,7 +164,7 @@ def test_last_snapshot_takes_its_directory_with_it(image):
     assert everything_in(image.parent) == ["disk.img"]
 
 
-def test_symbolic_link_stands_for_the_volume_it_points_to(image, tmp_path):
+def test_symbolic_link_stands_for_the_volume_it_points_to(image: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link"
     link.symlink_to(image)
@@ -164,13 +174,13 @@ def test_symbolic_link_stands_for_the_volume_it_points_to(image, tmp_path):
     assert file_driver.FileDriver().list_snapshots(str(image), {}) == [taken]
 
 
-def test_snapshots_are_listed_after_the_volume_is_gone(image):
+def test_snapshots_are_listed_after_the_volume_is_gone(image: Path) -> None:
     taken = snapshot(image, token=None, purpose="test")
     image.unlink()
     assert file_driver.FileDriver().list_snapshots(str(image), {"purpose": "test"}) == [taken]
 
 
-def test_what_is_no_volume_is_refused(tmp_path):
+def test_what_is_no_volume_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", Path("/")):
         with pytest.raises(contract.StorageError) as caught:
@@ -178,7 +188,7 @@ def test_what_is_no_volume_is_refused(tmp_path):
         assert caught.value.code == "RT306"
 
 
-def test_damaged_description_is_reported(image):
+def test_damaged_description_is_reported(image: Path) -> None:
     taken = snapshot(image)
     for text in ("", "{", "[]", json.dumps({"volume": "v"})):
         (Path(taken.path).parent / "snapshot.json").write_text(text)
@@ -192,7 +202,7 @@ def test_damaged_description_is_reported(image):
 @pytest.mark.parametrize(
     "form", ["{victim}", "{victim}/", "{shelf}/..", "{shelf}", "{shelf}/../victim", "{shelf}/Odd name"]
 )
-def test_handle_of_something_else_deletes_nothing(tmp_path, image, form):
+def test_handle_of_something_else_deletes_nothing(tmp_path: Path, image: Path, form: str) -> None:
     shelf = Path(snapshot(image).path).parent.parent
     victim, odd = tmp_path / "victim", shelf / "Odd name"
     for place in (victim, odd, shelf, tmp_path):
@@ -225,20 +235,20 @@ else:
 """
 
 
-def killed(what, call, volume):
+def killed(what: str, call: str, volume: str | Path) -> None:
     program = KILLED.format(what=what, call=call)
     ended = subprocess.run([sys.executable, "-c", program, str(volume)], check=False)
     assert ended.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("call", ["fsync", "mkdir", "rename", "replace"])
-def test_snapshot_killed_half_way_is_not_seen_and_its_rest_is_swept(image, call):
+def test_snapshot_killed_half_way_is_not_seen_and_its_rest_is_swept(image: Path, call: str) -> None:
     killed("snapshot", call, image)
     assert file_driver.FileDriver().list_snapshots(str(image), {}) == []
     assert everything_in(image.parent / ".disk.img.snapshots") == []
 
 
-def test_next_snapshot_sweeps_the_rest_of_a_killed_one(image):
+def test_next_snapshot_sweeps_the_rest_of_a_killed_one(image: Path) -> None:
     killed("snapshot", "rename", image)
     taken = snapshot(image)
     place = Path(taken.path).parent
@@ -246,7 +256,7 @@ def test_next_snapshot_sweeps_the_rest_of_a_killed_one(image):
 
 
 @pytest.mark.parametrize("call", ["fsync", "link"])
-def test_volume_killed_half_way_is_not_seen_and_its_rest_is_swept(tmp_path, call):
+def test_volume_killed_half_way_is_not_seen_and_its_rest_is_swept(tmp_path: Path, call: str) -> None:
     volume = tmp_path / "restored.img"
     killed("volume", call, volume)
     assert not volume.exists()
@@ -256,14 +266,14 @@ def test_volume_killed_half_way_is_not_seen_and_its_rest_is_swept(tmp_path, call
     assert everything_in(tmp_path) == ["restored.img"]
 
 
-def test_looking_for_a_volume_sweeps_the_rest_of_a_killed_one(tmp_path):
+def test_looking_for_a_volume_sweeps_the_rest_of_a_killed_one(tmp_path: Path) -> None:
     volume = tmp_path / "restored.img"
     killed("volume", "link", volume)
     assert not file_driver.FileDriver().made_with(str(volume), "token")
     assert everything_in(tmp_path) == []
 
 
-def test_deletion_killed_half_way_is_finished_by_the_next_one(image):
+def test_deletion_killed_half_way_is_finished_by_the_next_one(image: Path) -> None:
     taken = snapshot(image)
     killed("deletion", "rmdir", taken.id)
     assert len(everything_in(image.parent)) > 1
@@ -273,7 +283,7 @@ def test_deletion_killed_half_way_is_finished_by_the_next_one(image):
     assert everything_in(image.parent) == ["disk.img"]
 
 
-def test_rest_of_a_living_process_is_left(image):
+def test_rest_of_a_living_process_is_left(image: Path) -> None:
     storage = file_driver.FileDriver()
     with storage.create_volume(str(image), 10, overwrite=True) as writer:
         with storage.create_volume(str(image), 20, overwrite=True) as other:
@@ -285,7 +295,7 @@ def test_rest_of_a_living_process_is_left(image):
 # New volumes
 
 
-def test_directories_are_made_for_a_volume_and_removed_without_a_commit(tmp_path):
+def test_directories_are_made_for_a_volume_and_removed_without_a_commit(tmp_path: Path) -> None:
     target = tmp_path / "new" / "deep" / "restored.img"
     storage = file_driver.FileDriver()
     with storage.create_volume(str(target), 10, overwrite=False):
@@ -296,14 +306,14 @@ def test_directories_are_made_for_a_volume_and_removed_without_a_commit(tmp_path
     assert target.stat().st_size == 10
 
 
-def test_volume_that_is_written_over_passes_on_its_mode(image):
+def test_volume_that_is_written_over_passes_on_its_mode(image: Path) -> None:
     image.chmod(0o640)
     with file_driver.FileDriver().create_volume(str(image), 10, overwrite=True) as writer:
         writer.commit()
     assert stat.S_IMODE(image.stat().st_mode) == 0o640
 
 
-def test_new_volume_is_private_and_sparse(tmp_path):
+def test_new_volume_is_private_and_sparse(tmp_path: Path) -> None:
     target = tmp_path / "restored.img"
     with file_driver.FileDriver().create_volume(str(target), 1 << 30, overwrite=False) as writer:
         writer.write(1 << 29, b"data")
@@ -313,7 +323,7 @@ def test_new_volume_is_private_and_sparse(tmp_path):
     assert target.stat().st_blocks * 512 < MIB
 
 
-def test_what_is_no_image_is_never_replaced(tmp_path):
+def test_what_is_no_image_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "directory").mkdir()
     os.mkfifo(tmp_path / "fifo")
     for name in ("directory", "fifo"):
@@ -323,14 +333,14 @@ def test_what_is_no_image_is_never_replaced(tmp_path):
         assert caught.value.code == "RT310"
 
 
-def fill(volume, size):
+def fill(volume: Path, size: int) -> None:
     with file_driver.FileDriver().create_volume(str(volume), size, overwrite=False) as writer:
         for offset in range(0, size, 65_536):
             writer.write(offset, os.urandom(65_536))
         writer.commit()
 
 
-def test_volume_that_does_not_fit_leaves_nothing(small_disk):
+def test_volume_that_does_not_fit_leaves_nothing(small_disk: Path) -> None:
     with pytest.raises(errors.EnvironmentProblem) as caught:
         fill(small_disk / "restored.img", 8 * MIB)
     assert caught.value.code == "RT312"
@@ -338,7 +348,7 @@ def test_volume_that_does_not_fit_leaves_nothing(small_disk):
     fill(small_disk / "restored.img", MIB // 2)
 
 
-def test_volume_in_a_read_only_directory_is_refused(as_ordinary_user):
+def test_volume_in_a_read_only_directory_is_refused(as_ordinary_user: Path) -> None:
     as_ordinary_user.chmod(0o500)
     create = file_driver.FileDriver().create_volume(str(as_ordinary_user / "restored.img"), 10, overwrite=False)
     with pytest.raises(errors.EnvironmentProblem) as caught, create:
@@ -351,7 +361,7 @@ def test_volume_in_a_read_only_directory_is_refused(as_ordinary_user):
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path: Path) -> Path:
     root = tmp_path / "tree"
     (root / "sub" / "empty").mkdir(parents=True)
     (root / "sub" / "file").write_bytes(b"content")
@@ -368,8 +378,8 @@ def tree(tmp_path):
     return root
 
 
-def facts_of(root):
-    facts = {}
+def facts_of(root: Path) -> dict[str, Facts]:
+    facts: dict[str, Facts] = {}
     for path in [root, *root.rglob("*")]:
         seen = path.lstat()
         content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
@@ -377,7 +387,7 @@ def facts_of(root):
     return facts
 
 
-def test_snapshot_of_a_directory_is_a_faithful_copy(tree):
+def test_snapshot_of_a_directory_is_a_faithful_copy(tree: Path) -> None:
     before = facts_of(tree)
     taken = snapshot(tree)
     (tree / "sub" / "file").write_bytes(b"later")
@@ -389,7 +399,7 @@ def test_snapshot_of_a_directory_is_a_faithful_copy(tree):
     assert re.match(r"file by file: (reflink|sparse copy: \S+ has no reflinks)", taken.method)
 
 
-def test_extended_attributes_of_a_directory_are_kept(tree):
+def test_extended_attributes_of_a_directory_are_kept(tree: Path) -> None:
     try:
         os.setxattr(tree / "sub" / "file", "user.note", b"value")
         os.setxattr(tree / "sub", "user.note", b"of a directory")
@@ -400,14 +410,14 @@ def test_extended_attributes_of_a_directory_are_kept(tree):
     assert os.getxattr(copy / "sub", "user.note") == b"of a directory"
 
 
-def test_empty_directory_can_be_snapshotted(tmp_path):
+def test_empty_directory_can_be_snapshotted(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     taken = snapshot(tmp_path / "empty")
     assert list(Path(taken.path).iterdir()) == []
     assert taken.size_bytes == 0
 
 
-def test_directory_without_write_permission_can_be_snapshotted_and_deleted(as_ordinary_user):
+def test_directory_without_write_permission_can_be_snapshotted_and_deleted(as_ordinary_user: Path) -> None:
     tree = as_ordinary_user / "tree"
     (tree / "locked").mkdir(parents=True)
     (tree / "locked" / "file").write_text("content")
@@ -419,7 +429,7 @@ def test_directory_without_write_permission_can_be_snapshotted_and_deleted(as_or
     (tree / "locked").chmod(0o700)
 
 
-def test_unreadable_file_in_a_directory_is_reported_and_nothing_stays(as_ordinary_user):
+def test_unreadable_file_in_a_directory_is_reported_and_nothing_stays(as_ordinary_user: Path) -> None:
     tree = as_ordinary_user / "tree"
     tree.mkdir()
     (tree / "secret").write_text("content")
@@ -430,7 +440,7 @@ def test_unreadable_file_in_a_directory_is_reported_and_nothing_stays(as_ordinar
     assert not (as_ordinary_user / ".tree.snapshots").exists()
 
 
-def test_directories_are_not_compared_block_by_block(tree):
+def test_directories_are_not_compared_block_by_block(tree: Path) -> None:
     storage = file_driver.FileDriver()
     first, second = snapshot(tree), snapshot(tree)
     assert storage.changed_extents(first.id, second.id) is None

@@ -15,11 +15,11 @@ from runner.testing import faults
 LOST = location.LocationUnavailable("lost")
 
 
-def faulty(*planned, clock=None):
+def faulty(*planned: faults.Fault, clock: clocks.Clock | None = None) -> faults.FaultyLocation:
     return faults.FaultyLocation(memory_location.Memory(), faults.FaultSet(*planned, clock=clock))
 
 
-def test_only_the_chosen_call_fails_and_has_no_effect():
+def test_only_the_chosen_call_fails_and_has_no_effect() -> None:
     store = faulty(faults.Fault(method="put", call=2, error=LOST))
     store.put("a", [b"1"])
     with pytest.raises(location.LocationUnavailable):
@@ -28,14 +28,14 @@ def test_only_the_chosen_call_fails_and_has_no_effect():
     assert [info.name for info in store.list("")] == ["a", "c"]
 
 
-def test_call_whose_answer_is_lost_takes_effect():
+def test_call_whose_answer_is_lost_takes_effect() -> None:
     store = faulty(faults.Fault(method="put", error=LOST, lost_answer=True))
     with pytest.raises(location.LocationUnavailable):
         store.put("a", [b"1"])
     assert store.get("a") == b"1"
 
 
-def test_every_call_fails_when_no_call_is_chosen():
+def test_every_call_fails_when_no_call_is_chosen() -> None:
     store = faulty(faults.Fault(method="get", call=0, error=LOST))
     store.put("a", [b"1"])
     for _ in range(3):
@@ -43,7 +43,7 @@ def test_every_call_fails_when_no_call_is_chosen():
             store.get("a")
 
 
-def test_delay_passes_on_the_clock():
+def test_delay_passes_on_the_clock() -> None:
     clock = clocks.FakeClock()
     store = faulty(faults.Fault(method="get", delay=timedelta(seconds=7)), clock=clock)
     store.put("a", [b"1"])
@@ -53,7 +53,7 @@ def test_delay_passes_on_the_clock():
     assert clock.monotonic() == 7
 
 
-def test_calls_are_counted_and_faults_can_be_added_later():
+def test_calls_are_counted_and_faults_can_be_added_later() -> None:
     planned = faults.FaultSet()
     driver = faults.FaultyDriver(memory_driver.MemoryDriver(), planned)
     with pytest.raises(drivers.VolumeMissing):

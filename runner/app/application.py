@@ -27,7 +27,7 @@ class Application:
         config: The configuration file, if there is one.
         environment: Variables of the process.
         passphrase_file: `--passphrase-file`.
-        prompt: Asks for a passphrase on the terminal; None when nobody is there.
+        prompt: Asks for a passphrase or a secret input on the terminal; None when nobody is there.
         note: Tells a person something that is neither result nor error.
         clock: The time.
     """
@@ -45,6 +45,7 @@ class Application:
     ) -> None:
         self.state_dir = state_dir
         self.environment = environment
+        self.prompt = prompt
         self.clock = clock or clocks.SystemClock()
         self.redactor = redact.Redactor()
         self._config = config

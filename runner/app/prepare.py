@@ -176,6 +176,7 @@ def _inputs(app: application.Application, order: Order, action: Action) -> Mappi
         environment=app.environment,
         blueprint_dir=order.blueprint.absolute().parent,
         cwd=Path.cwd(),
+        prompt=app.prompt,
     )
     if problems:
         raise inputs.as_error(problems)

@@ -31,6 +31,7 @@ def resolve(
     environment: Mapping[str, str],
     blueprint_dir: Path,
     cwd: Path,
+    prompt: Callable[[str], str] | None = None,
 ) -> tuple[dict[str, JsonValue | secret.Secret], list[errors.RunnerError]]:
     """Return the value of every input, and everything that is wrong with what was given.
 
@@ -44,6 +45,7 @@ def resolve(
         environment: Secret inputs are also taken from `RUNNER_INPUT_<NAME>`.
         blueprint_dir: Where default paths start.
         cwd: Where other paths start; those of `files` start at their file.
+        prompt: Asks a person for a required secret that was given nowhere; None when nobody is there.
 
     Returns:
         The values, secrets as placeholders; an input that is neither given nor required nor has a default is left out.
@@ -60,7 +62,7 @@ def resolve(
     )
     for read in readers:
         collector.take_checked(read)
-    return collector.finish()
+    return collector.finish(lambda each: _asked(each, prompt, cwd))
 
 
 def as_error(problems: Sequence[errors.RunnerError]) -> errors.RunnerError:
@@ -104,20 +106,31 @@ class _Collector:
         except errors.RunnerError as error:
             self._problems.append(error)
 
-    def finish(self) -> tuple[dict[str, JsonValue | secret.Secret], list[errors.RunnerError]]:
-        """Type and check what was given, and find what is missing."""
-        values: dict[str, JsonValue | secret.Secret] = {}
+    def finish(
+        self, ask: Callable[[Input], _Given | None]
+    ) -> tuple[dict[str, JsonValue | secret.Secret], list[errors.RunnerError]]:
+        """Type and check what was given, and find what is missing; a person is asked only when all else is right."""
         refused = {problem.context.get("input") for problem in self._problems}
+        values: dict[str, JsonValue | secret.Secret] = {}
+        missing: list[Input] = []
         for name, declared in self._declared.items():
-            given = self._given.get(name)
-            if given is not None:
-                try:
-                    values[name] = _typed(declared, given)
-                except errors.RunnerError as error:
-                    self._problems.append(error)
+            if name in self._given:
+                self._type(values, declared, self._given[name])
             elif declared.required and name not in refused:
+                missing.append(declared)
+        for declared in sorted(missing, key=lambda each: each.secret):
+            given = None if self._problems else ask(declared)
+            if given is None:
                 self._problems.append(_missing(declared))
+            else:
+                self._type(values, declared, given)
         return values, self._problems
+
+    def _type(self, values: dict[str, JsonValue | secret.Secret], declared: Input, given: _Given) -> None:
+        try:
+            values[declared.name] = _typed(declared, given)
+        except errors.RunnerError as error:
+            self._problems.append(error)
 
 
 def _defaults(declared: Mapping[str, Input], base: Path) -> Iterator[_Given]:
@@ -131,6 +144,14 @@ def _environment(declared: Mapping[str, Input], environment: Mapping[str, str], 
         text = environment.get(_variable(each.name)) if each.secret else None
         if text is not None:
             yield _Given(name=each.name, text=text, base=cwd)
+
+
+def _asked(declared: Input, prompt: Callable[[str], str] | None, cwd: Path) -> _Given | None:
+    """Ask for a secret; nothing else is asked for, since everything else can be seen on the command line."""
+    if prompt is None or not declared.secret:
+        return None
+    about = f" ({declared.description})" if declared.description else ""
+    return _Given(name=declared.name, text=prompt(f'Value of the secret input "{declared.name}"{about}'), base=cwd)
 
 
 def _file(path: Path, cwd: Path) -> Iterator[_Given]:

@@ -93,6 +93,25 @@ actions:
       args: {script: 'sleep 600'}
 """
 
+# It keeps what it was given.
+SECRET = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: secretive
+actions:
+  backup:
+    inputs:
+      password: {type: string, required: true, secret: true, description: Of the owner.}
+      got: {type: path, default: ./got}
+    phases:
+    - name: keep
+      func: RunCommand
+      args:
+        script: 'printf %s "$PASSWORD" > "$GOT"'
+        env: {PASSWORD: "{{ inputs.password }}", GOT: "{{ inputs.got }}"}
+"""
+
 
 def write(directory: Path, text: str, name: str = "blueprint.yaml") -> Path:
     """Write a blueprint and return its path."""

@@ -214,3 +214,42 @@ def test_several_problems_make_one_error(tmp_path: Path) -> None:
         'the input "a" is missing',
         'KB510: the input "b" is missing',
     )
+
+
+def asking(asked: list[str], answer: str = "hunter2") -> Any:
+    def prompt(question: str) -> str:
+        asked.append(question)
+        return answer
+
+    return prompt
+
+
+def test_a_required_secret_that_was_given_nowhere_is_asked_for(tmp_path: Path) -> None:
+    asked: list[str] = []
+    resolver = Resolver(tmp_path, declare("password", secret=True, required=True, description="Of the owner."))
+    values, problems = resolver(prompt=asking(asked))
+    assert (values["password"].reveal(), problems) == ("hunter2", [])
+    assert asked == ['Value of the secret input "password" (Of the owner.)']
+
+
+def test_an_answer_that_does_not_fit_is_refused_without_being_shown(tmp_path: Path) -> None:
+    resolver = Resolver(tmp_path, declare("pin", secret=True, required=True, pattern="[0-9]{4}"))
+    assert resolver.problems(prompt=asking([])) == [
+        ("KB512", 'the input "pin" must match [0-9]{4}, got something else', "write a text that matches [0-9]{4}")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "given"),
+    [
+        ({"secret": True}, {}),
+        ({"required": True}, {}),
+        ({"secret": True, "required": True}, {"environment": {"RUNNER_INPUT_X": "given"}}),
+        ({"secret": True, "required": True}, {"sets": ["y=1"]}),
+    ],
+    ids=["not required", "not secret", "given", "something else is wrong"],
+)
+def test_nothing_else_is_asked_for(tmp_path: Path, facts: dict[str, Any], given: dict[str, Any]) -> None:
+    asked: list[str] = []
+    Resolver(tmp_path, declare("x", **facts))(prompt=asking(asked), **given)
+    assert asked == []

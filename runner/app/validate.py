@@ -58,7 +58,7 @@ def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnosti
 
 
 def findings(known: registry.Registry, text: str, file: str) -> list[diagnostic.Diagnostic]:
-    """Return all findings about a blueprint; errors in its shape do not hide what the rules find elsewhere in it."""
+    """Return all findings about a blueprint; errors in its YAML or shape do not hide what rules find elsewhere."""
     blueprint, found = load.parse_blueprint(text, file)
     if blueprint is not None:
         return [*found, *checks.check(blueprint, known)]

@@ -8,7 +8,7 @@ from runner.model import draft as drafts
 
 
 def is_sure(draft: drafts.Draft, found: Diagnostic) -> bool:
-    """Tell whether a finding would also be made if the errors in the shape were mended."""
+    """Tell whether a finding would also be made if what is left out were mended."""
     return not any(draft.in_doubt(pointer) for pointer in _grounds(found))
 
 

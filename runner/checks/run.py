@@ -46,5 +46,5 @@ def check(blueprint: blueprints.Blueprint, registry: registries.Registry) -> lis
 
 
 def check_draft(draft: drafts.Draft, registry: registries.Registry) -> list[Diagnostic]:
-    """Return what is surely wrong with a blueprint besides its shape, in the order of the document."""
+    """Return what is surely wrong with a draft, in the order of the document."""
     return [found for found in check(draft.blueprint, registry) if doubts.is_sure(draft, found)]

@@ -12,6 +12,8 @@ from runner.base.diagnostic import Diagnostic, Related, Severity
 from runner.document import compose, nodes, rawtree, scalars, source, syntax_messages
 
 KANISTER_GROUP = "cr.kanister.io/"
+# The key of what has none that counts.
+_LOST = "/<<"
 _COLLECTION_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
@@ -112,6 +114,7 @@ class _Typing:
         self._dialect = dialect
         self._source = source.SourceFile(file, text)
         self._found = found
+        self._refused = {(each.span.line, each.span.column): index for index, each in enumerate(found)}
 
     def node(self, raw: rawtree.Raw, pointer: str) -> nodes.Node:
         """Type a node and everything in it; recursion is bounded by the depth limit."""
@@ -119,9 +122,10 @@ class _Typing:
             case rawtree.RawScalar():
                 return self._scalar(raw, pointer)
             case rawtree.RawAlias():
+                self._point(raw, pointer)
                 return nodes.ScalarNode(span=replace(raw.span, pointer=pointer), value=None, text="")
             case rawtree.RawSeq():
-                self._check_tag(raw)
+                self._check_tag(raw, pointer)
                 items = (self.node(item, f"{pointer}/{index}") for index, item in enumerate(raw.items))
                 return nodes.SeqNode(span=replace(raw.span, pointer=pointer), items=tuple(items))
             case rawtree.RawMap():
@@ -133,7 +137,7 @@ class _Typing:
             try:
                 value = scalars.tagged(raw.tag, raw.text, self._dialect)
             except ValueError as error:
-                self._report("KB203", str(error), raw.span, "remove the tag")
+                self._report("KB203", str(error), replace(raw.span, pointer=pointer), "remove the tag")
         elif not raw.style:
             value = self._dialect(raw.text)
         return nodes.ScalarNode(span=replace(raw.span, pointer=pointer), value=value, text=raw.text, style=raw.style)
@@ -141,13 +145,13 @@ class _Typing:
     def _mapping(self, raw: rawtree.RawMap, pointer: str) -> nodes.Node:
         if self._is_bare_template(raw):
             return self._bare_template(raw, pointer)
-        self._check_tag(raw)
+        self._check_tag(raw, pointer)
         entries: list[tuple[nodes.ScalarNode, nodes.Node]] = []
         seen: dict[str, spans.Span] = {}
         for raw_key, raw_value in raw.entries:
             key = self._key(raw_key, pointer)
             if key is None:
-                self.node(raw_value, pointer)
+                self.node(raw_value, pointer + _LOST)
                 continue
             if key.text in seen:
                 self._duplicate(key, seen[key.text])
@@ -156,16 +160,23 @@ class _Typing:
         return nodes.MapNode(span=replace(raw.span, pointer=pointer), entries=tuple(entries))
 
     def _key(self, raw: rawtree.Raw, parent: str) -> nodes.ScalarNode | None:
-        """Return the key, or None where there is none that a value could be stored under (already reported)."""
+        """Return the key, or None where there is none that a value could be stored under.
+
+        What is refused then has a pointer that leads nowhere, into the mapping that lacks its entry.
+        """
+        lost = parent + _LOST
         if isinstance(raw, rawtree.RawAlias):
+            self._point(raw, lost)
             return None
         if not isinstance(raw, rawtree.RawScalar):
-            self._report("KB105", "a key is a list or a mapping", _first_line(raw.span), "use a text as key")
+            span = replace(_first_line(raw.span), pointer=lost)
+            self._report("KB105", "a key is a list or a mapping", span, "use a text as key")
             return None
         if raw.text == "<<" and not raw.style:
-            self._report("KB103", 'the merge key "<<" is not allowed here', raw.span, "write the entries out")
+            span = replace(raw.span, pointer=lost)
+            self._report("KB103", 'the merge key "<<" is not allowed here', span, "write the entries out")
             return None
-        key = self._scalar(raw, parent)
+        key = self._scalar(raw, parent + spans.pointer([raw.text]))
         text = raw.text if isinstance(key.value, str) else self._odd_key(key)
         return replace(key, text=text, value=text, span=replace(key.span, pointer=parent + spans.pointer([text])))
 
@@ -210,9 +221,16 @@ class _Typing:
         text = self._source.text[start : self._source.offset(span.end_line, span.end_column)]
         return nodes.ScalarNode(span=span, value=text, text=text, style='"')
 
-    def _check_tag(self, raw: rawtree.RawSeq | rawtree.RawMap) -> None:
+    def _check_tag(self, raw: rawtree.RawSeq | rawtree.RawMap, pointer: str) -> None:
         if raw.tag not in _COLLECTION_TAGS:
-            self._report("KB203", f'the tag "{raw.tag}" is not allowed here', _first_line(raw.span), "remove the tag")
+            span = replace(_first_line(raw.span), pointer=pointer)
+            self._report("KB203", f'the tag "{raw.tag}" is not allowed here', span, "remove the tag")
+
+    def _point(self, raw: rawtree.RawAlias, pointer: str) -> None:
+        """Add to the finding about an alias, which was made before there were pointers, what the alias stands for."""
+        index = self._refused[raw.span.line, raw.span.column]
+        found = self._found[index]
+        self._found[index] = replace(found, span=replace(found.span, pointer=pointer))
 
     def _report(self, code: str, message: str, span: spans.Span, hint: str) -> None:
         self._found.append(Diagnostic(code=code, message=message, span=span, hint=hint))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.base import suggest
 from runner.base.diagnostic import Diagnostic
@@ -54,8 +54,9 @@ def _check(root: nodes.MapNode, key: str, allowed: Mapping[str, Kind]) -> list[D
     node = root.get(key)
     example = next(iter(allowed))
     if node is None:
-        at = root.entries[0][0] if root.entries else root
-        return [_finding("KB202", f'the document lacks the key "{key}"', at, f'add it: "{key}: {example}"')]
+        first = root.entries[0][0].span if root.entries else root.span
+        message, hint = f'the document lacks the key "{key}"', f'add it: "{key}: {example}"'
+        return [Diagnostic(code="KB202", message=message, span=replace(first, pointer=root.span.pointer), hint=hint)]
     if not isinstance(node, nodes.ScalarNode) or not isinstance(node.value, str):
         return [_finding("KB203", f'"{key}" must be a text', node, f"write {key}: {example}")]
     if node.text in allowed:

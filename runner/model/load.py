@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from runner.base import diagnostic
+from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
 from runner.document import nodes, schema, yamlread
 from runner.model import build, draft, kinds
 from runner.model.blueprint import Blueprint
 from runner.model.location_profile import LocationProfile
+
+_WHAT_IT_IS = ("/apiVersion", "/kind")
+# Of a mapping: a key is missing, or all of them are.
+_TOO_LITTLE = ("KB202", "KB204")
 
 
 def load_blueprint(path: Path) -> tuple[Blueprint | None, list[Diagnostic]]:
@@ -37,12 +43,14 @@ def parse_blueprint(text: str, file: str) -> tuple[Blueprint | None, list[Diagno
 
 
 def parse_draft(text: str, file: str) -> draft.Draft | None:
-    """Load what can be told of a blueprint with errors in its shape, for the rules; None where its YAML is at fault."""
-    root, unreadable = yamlread.read(text, file)
-    if not isinstance(root, nodes.MapNode) or diagnostic.has_errors(unreadable):
+    """Load what can be told of a blueprint with errors, for the rules; None where its text was not read to the end."""
+    root, refused = yamlread.read(text, file)
+    if not isinstance(root, nodes.MapNode) or any(each.code not in draft.LEFT_OUT for each in refused):
         return None
     kind, _ = kinds.choose(root, kinds.BLUEPRINTS)
-    return draft.make(root, schema.validate(root, kind.schema), text, file) if kind else None
+    if kind is None or any(each.span.pointer in _WHAT_IT_IS for each in refused):
+        return None
+    return draft.make(root, [*refused, *schema.validate(root, kind.schema)], text, file)
 
 
 def load_location_profile(path: Path) -> tuple[LocationProfile | None, list[Diagnostic]]:
@@ -66,10 +74,31 @@ def _read(
     if root is None:
         return None, None, diagnostic.in_order(found)
     kind, odd = kinds.choose(root, expected)
-    shape = schema.validate(root, kind.schema) if kind else odd
-    # What was refused while reading has no value that its shape could be judged by.
-    refused = {(finding.span.line, finding.span.column) for finding in found}
-    found += [finding for finding in shape if (finding.span.line, finding.span.column) not in refused]
+    found += _of_what_was_read(schema.validate(root, kind.schema) if kind else odd, found, root)
     found = diagnostic.in_order(found)
     usable = isinstance(root, nodes.MapNode) and not diagnostic.has_errors(found)
     return (root if usable and isinstance(root, nodes.MapNode) else None), kind, found
+
+
+def _of_what_was_read(shape: Iterable[Diagnostic], refused: Sequence[Diagnostic], root: nodes.Node) -> list[Diagnostic]:
+    """Return the findings about the shape that do not only follow from what was refused while reading."""
+    places = {(each.span.line, each.span.column) for each in refused}
+    lacking = {each.span.pointer.rpartition("/")[0] for each in refused if draft.is_lost(root, each)}
+    pointers = {each.span.pointer for each in refused}
+
+    def is_sure(found: Diagnostic) -> bool:
+        pointer = found.span.pointer
+        if found.code in _TOO_LITTLE and pointer in lacking:
+            return False
+        declaration = _declaration(pointer)
+        return declaration is None or not (declaration in lacking or f"{declaration}/type" in pointers)
+
+    return [each for each in shape if (each.span.line, each.span.column) not in places and is_sure(each)]
+
+
+def _declaration(pointer: str) -> str | None:
+    """Return the declaration whose `type` decides what may stand at a place, if there is one."""
+    parts = spans.split_pointer(pointer)
+    if parts[-1:] == ("default",):
+        return spans.pointer(parts[:-1])
+    return spans.pointer(parts[:-2]) if parts[-2:-1] == ("enum",) else None

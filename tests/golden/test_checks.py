@@ -1,4 +1,4 @@
-"""Golden pairs: a document and everything that the rules find in it, with or without errors in its shape."""
+"""Golden pairs: a document and everything that the rules find in it, with or without errors in its YAML or shape."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def test_findings_of_the_rules_are_those_of_the_golden_file(path: Path, golden: 
 
 def test_every_code_of_the_rules_has_a_golden_pair() -> None:
     shown = set(re.findall(r"\[(KB\d{3})\]", "".join(_findings(path) for path in DOCUMENTS)))
-    assert {code for code in shown if not code.startswith("KB2")} == {
+    assert {code for code in shown if not code.startswith(("KB1", "KB2"))} == {
         code for code in codes.CODES if code.startswith(("KB3", "KB4", "KB5", "KB7"))
     } - ELSEWHERE

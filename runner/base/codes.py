@@ -70,6 +70,8 @@ _TABLE = (
     _kb("KB403", "A template uses a construct that is not allowed"),
     _kb("KB404", "A template reads something undefined"),
     _kb("KB405", "A filter or comparison of a template failed"),
+    _kb("KB410", "A condition or the items of a foreach are not what they must be"),
+    _kb("KB412", "A key of a foreach cannot be used"),
     # KB5xx: functions, arguments, inputs
     _kb("KB501", "The function is unknown"),
     _kb("KB502", "An argument is unknown"),

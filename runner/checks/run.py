@@ -8,6 +8,7 @@ from runner.checks import doubts
 from runner.checks import scope as scopes
 from runner.checks.rules import (
     arguments,
+    expressions,
     functions,
     graph,
     inputs,
@@ -27,6 +28,7 @@ RULES: tuple[scopes.Rule, ...] = (
     functions.check,
     graph.check,
     templates.check,
+    expressions.check,
     references.check,
     phase_references.check,
     arguments.check,

@@ -14,11 +14,15 @@ from runner.model import blueprint as blueprints
 from runner.plan import edges
 from runner.registry import registry as registries
 
+# What only an instance of a `foreach` can read.
+INSTANCE_ROOTS = frozenset({"item", "key", "index"})
+
 
 class Where(Enum):
     """What part of an action a template stands in."""
 
     PHASE = auto()
+    CONDITION = auto()
     REVERT = auto()
     CLEANUP = auto()
     DEFER = auto()
@@ -27,9 +31,11 @@ class Where(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Values that may hold templates, and the place where they stand.
+    """Values that may hold templates, or bare expressions, and the place where they stand.
 
     Attributes:
+        expressions: Bare expressions, each with its pointer.
+        roots: What may be read here besides the roots of every site: `item`, `key`, `index`.
         owner: What they belong to, for messages: `phase "dump"`.
         call: The call whose arguments they are; None for an artifact.
         phase: The name of the phase they belong to, also by its revert or cleanup; empty for an artifact.
@@ -41,6 +47,8 @@ class Site:
     values: Mapping[str, JsonValue]
     phase: str = ""
     call: blueprints.Call | None = None
+    expressions: tuple[tuple[str, str], ...] = ()
+    roots: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,24 +105,68 @@ def build(blueprint: blueprints.Blueprint, registry: registries.Registry) -> Sco
 def _action(action: blueprints.Action, level: blueprints.Level) -> ActionScope:
     sites = tuple(_sites(action))
     own = level is blueprints.Level.OWN
-    uses = tuple(Use(site=site, read=read) for site in sites if own for read in edges.reads(site.values, site.pointer))
+    uses = tuple(Use(site=site, read=read) for site in sites if own for read in _reads(site))
     phases = {phase.name: phase for phase in reversed(action.phases)}
     return ActionScope(action=action, phases=phases, sites=sites, uses=uses)
 
 
+def _reads(site: Site) -> Iterator[edges.Read]:
+    for text, at in site.expressions:
+        yield from edges.expression_reads(text, at)
+    yield from edges.reads(site.values, site.pointer)
+
+
 def _sites(action: blueprints.Action) -> Iterator[Site]:
     for phase in action.phases:
-        yield _site(Where.PHASE, f'phase "{phase.name}"', phase, phase.name)
-        if phase.revert is not None:
-            yield _site(Where.REVERT, f'the revert of phase "{phase.name}"', phase.revert, phase.name)
-        if phase.cleanup is not None:
-            yield _site(Where.CLEANUP, f'the cleanup of phase "{phase.name}"', phase.cleanup, phase.name)
+        yield from _phase_sites(phase)
     if action.defer is not None:
-        yield _site(Where.DEFER, "the deferPhase", action.defer, action.defer.name)
+        yield from _conditions(action.defer, "the deferPhase")
+        yield _site(Where.DEFER, "the deferPhase", action.defer, action.defer)
     for name, values in action.output_artifacts.items():
         at = action.pointer + pointer(["outputArtifacts", name, "keyValue"])
         yield Site(where=Where.ARTIFACT, owner=f'the artifact "{name}"', pointer=at, values=values)
 
 
-def _site(where: Where, owner: str, call: blueprints.Call, phase: str) -> Site:
-    return Site(where=where, owner=owner, pointer=f"{call.pointer}/args", values=call.arguments, phase=phase, call=call)
+def _phase_sites(phase: blueprints.Phase) -> Iterator[Site]:
+    owner = f'phase "{phase.name}"'
+    yield from _conditions(phase, owner)
+    yield _site(Where.PHASE, owner, phase, phase)
+    if phase.revert is not None:
+        yield _site(Where.REVERT, f"the revert of {owner}", phase.revert, phase)
+    if phase.cleanup is not None:
+        yield _site(Where.CLEANUP, f"the cleanup of {owner}", phase.cleanup, phase)
+
+
+def _conditions(phase: blueprints.Phase, owner: str) -> Iterator[Site]:
+    """Yield the `when` and the `foreach` of a phase."""
+    for text, at in edges.expressions(phase):
+        key = at.rpartition("/")[2]
+        yield Site(
+            where=Where.CONDITION,
+            owner=f"`{key}` of {owner}" if key == "when" else f"`foreach.{key}` of {owner}",
+            pointer=at,
+            values={},
+            phase=phase.name,
+            expressions=((text, at),),
+            roots=INSTANCE_ROOTS - {"key"} if key == "key" else frozenset(),
+        )
+    if phase.foreach is not None and not isinstance(phase.foreach.items, str):
+        yield Site(
+            where=Where.CONDITION,
+            owner=f"`foreach.items` of {owner}",
+            pointer=phase.foreach.pointer,
+            values={"items": phase.foreach.items},
+            phase=phase.name,
+        )
+
+
+def _site(where: Where, owner: str, call: blueprints.Call, phase: blueprints.Phase) -> Site:
+    return Site(
+        where=where,
+        owner=owner,
+        pointer=f"{call.pointer}/args",
+        values=call.arguments,
+        phase=phase.name,
+        call=call,
+        roots=frozenset() if phase.foreach is None else INSTANCE_ROOTS,
+    )

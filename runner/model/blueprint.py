@@ -5,7 +5,7 @@ Every part keeps its JSON Pointer, from which the place in the file is found aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -76,6 +76,49 @@ class RetrySpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foreach:
+    """One instance of a phase for each item.
+
+    Attributes:
+        items: A bare expression, or the list itself, whose texts may be templates.
+        key: A bare expression for the key of an item; None leaves the choice to the runner.
+        max_parallel: How many instances may run at once; None for no limit of its own.
+        fail_fast: Whether the failure of one instance interrupts its siblings.
+    """
+
+    items: str | Sequence[JsonValue]
+    key: str | None
+    max_parallel: int | None
+    fail_fast: bool
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """What may run at the same time.
+
+    Attributes:
+        group: Name of the group, which may be a template; None for no group.
+        queue: Whether a run waits while another one has the group; otherwise it ends at once.
+        max_parallel: How many attempts of the run may be under way at once; None for the usual number.
+    """
+
+    group: str | None
+    queue: bool
+    max_parallel: int | None
+    pointer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requires:
+    """What a blueprint needs of the runner: functions, capabilities of drivers, a version (`>=0.1`)."""
+
+    functions: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    runner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A function with its arguments as written; texts in them may be templates."""
 
@@ -99,6 +142,8 @@ class Phase(Call):
     Attributes:
         needs: Phases that it waits for; None means all above it.
         retry: A retry of its own, the name of a policy, or None for the default of the function.
+        when: A bare expression; the phase is skipped where it is false. None for always.
+        tolerate: Whether the action goes on when the phase has failed (`onError: continue`).
         objects: Kubernetes objects by alias, as written; level 0 only.
     """
 
@@ -107,6 +152,9 @@ class Phase(Call):
     revert: Undo | None
     cleanup: Undo | None
     outputs: Mapping[str, OutputDeclaration]
+    when: str | None = None
+    foreach: Foreach | None = None
+    tolerate: bool = False
     objects: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
@@ -133,6 +181,7 @@ class Action:
     secret_names: tuple[str, ...]
     config_map_names: tuple[str, ...]
     timeout: timedelta | None
+    concurrency: Concurrency | None
     description: str
 
 
@@ -146,6 +195,7 @@ class Blueprint:
     description: str
     actions: Mapping[str, Action]
     retry_policies: Mapping[str, RetrySpec]
+    requires: Requires
     text: str
     file: str
     root: nodes.MapNode

@@ -16,10 +16,13 @@ from runner.model import kinds
 from runner.model.blueprint import (
     Action,
     Blueprint,
+    Concurrency,
+    Foreach,
     Input,
     Level,
     OutputDeclaration,
     Phase,
+    Requires,
     RetrySpec,
     Undo,
 )
@@ -75,6 +78,7 @@ class BlueprintBuilder:
             description=part.get("description", ""),
             actions={name: self._action(name, action) for name, action in part.named("actions")},
             retry_policies={name: self._retry(policy) for name, policy in part.named("retryPolicies")},
+            requires=_requires(part.part("requires")),
             text=text,
             file=file,
             root=self._root,
@@ -93,6 +97,7 @@ class BlueprintBuilder:
             secret_names=tuple(part.get("secretNames", ())),
             config_map_names=tuple(part.get("configMapNames", ())),
             timeout=self._duration(part, "timeout"),
+            concurrency=_concurrency(part.part("concurrency")) if part.has("concurrency") else None,
             description=part.get("description", ""),
         )
 
@@ -104,6 +109,9 @@ class BlueprintBuilder:
             revert=self._undo(part, "revert"),
             cleanup=self._undo(part, "cleanup"),
             outputs={key: _output(key, value) for key, value in part.named("outputs")},
+            when=_condition(part.get("when")),
+            foreach=_foreach(part.part("foreach")) if part.has("foreach") else None,
+            tolerate=part.get("onError") == "continue",
             objects=part.get("objects", {}),
         )
 
@@ -166,6 +174,43 @@ def location_profile(root: nodes.MapNode, path: Path) -> LocationProfile:
 
 def _path(base: Path, text: str | None) -> Path | None:
     return None if text is None else base / os.path.expanduser(text)
+
+
+def _condition(written: str | bool | None) -> str | None:
+    """Return a condition as an expression; a boolean in the document is one as well."""
+    return str(written).lower() if isinstance(written, bool) else written
+
+
+def _foreach(part: _Part) -> Foreach:
+    return Foreach(
+        items=part.get("items"),
+        key=part.get("key"),
+        max_parallel=_whole(part, "maxParallel"),
+        fail_fast=part.get("failFast", False),
+        pointer=part.pointer,
+    )
+
+
+def _concurrency(part: _Part) -> Concurrency:
+    return Concurrency(
+        group=part.get("group"),
+        queue=part.get("onBusy", "queue") == "queue",
+        max_parallel=_whole(part, "maxParallel"),
+        pointer=part.pointer,
+    )
+
+
+def _requires(part: _Part) -> Requires:
+    return Requires(
+        functions=tuple(part.get("functions", ())),
+        capabilities=tuple(part.get("capabilities", ())),
+        runner=part.get("runner", ""),
+    )
+
+
+def _whole(part: _Part, key: str) -> int | None:
+    """Read a whole number, which a document may also write as 4.0."""
+    return int(part.get(key)) if part.has(key) else None
 
 
 def _input(name: str, part: _Part) -> Input:

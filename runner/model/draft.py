@@ -97,6 +97,8 @@ class _Mender:
             return _placeholder(node)
         pairs = ((key, self.node(value)) for key, value in node.entries)
         mended = nodes.MapNode(span=node.span, entries=tuple((key, value) for key, value in pairs if value is not None))
+        if parts[-1:] == ("foreach",):
+            return mended if mended.get("items") else None
         if parts[-1:] == ("retry",) or parts[:-1] == ("retryPolicies",):
             return mended if mended.get("limit") else None
         if parts[2:-1] == ("phases",) and parts[0] == "actions":

@@ -22,6 +22,7 @@ def to_json(made: plan.Plan) -> JsonObject:
             "artifacts": made.artifacts,
             "inputArtifacts": list(made.input_artifacts),
             "timeout": _duration(made.timeout),
+            "concurrency": _concurrency(made.concurrency),
             "secretInputs": list(made.secret_inputs),
         }
     )
@@ -39,6 +40,7 @@ def from_json(value: JsonObject) -> plan.Plan:
         artifacts=data.get("artifacts", {}),
         input_artifacts=tuple(data.get("inputArtifacts", ())),
         timeout=_read_duration(data.get("timeout")),
+        concurrency=_read_concurrency(data.get("concurrency", {})),
         secret_inputs=tuple(data.get("secretInputs", ())),
     )
 
@@ -56,6 +58,9 @@ def _node(node: plan.PlanNode) -> JsonObject:
             "edges": [
                 _filled({"source": each.source, "why": str(each.why), "detail": each.detail}) for each in node.edges
             ],
+            "when": node.when,
+            "foreach": None if node.foreach is None else _foreach(node.foreach),
+            "tolerate": node.tolerate,
             "timeout": _duration(node.timeout),
             "retry": _retry(node.retry),
             "outputs": {name: _output(each) for name, each in node.outputs.items()},
@@ -82,6 +87,9 @@ def _read_node(data: Mapping[str, Any]) -> plan.PlanNode:
             plan.Edge(source=each["source"], why=plan.Why(each["why"]), detail=each.get("detail", ""))
             for each in data.get("edges", ())
         ),
+        when=data.get("when", ""),
+        foreach=_read_foreach(data["foreach"]) if "foreach" in data else None,
+        tolerate=data.get("tolerate", False),
         timeout=_read_duration(data.get("timeout")),
         retry=_read_retry(data.get("retry", {})),
         outputs={name: plan.Output(**each) for name, each in data.get("outputs", {}).items()},
@@ -101,6 +109,33 @@ def _optional_node(node: plan.PlanNode | None) -> JsonValue:
 
 def _read_optional_node(data: Mapping[str, Any] | None) -> plan.PlanNode | None:
     return None if data is None else _read_node(data)
+
+
+def _foreach(foreach: plan.Foreach) -> JsonObject:
+    return {"items": foreach.items} | _filled(
+        {"key": foreach.key, "maxParallel": foreach.max_parallel, "failFast": foreach.fail_fast}
+    )
+
+
+def _read_foreach(data: Mapping[str, Any]) -> plan.Foreach:
+    return plan.Foreach(
+        items=data["items"],
+        key=data.get("key", ""),
+        max_parallel=data.get("maxParallel"),
+        fail_fast=data.get("failFast", False),
+    )
+
+
+def _concurrency(concurrency: plan.Concurrency) -> JsonObject:
+    if concurrency == plan.Concurrency():
+        return {}
+    return {"group": concurrency.group, "queue": concurrency.queue, "maxParallel": concurrency.max_parallel}
+
+
+def _read_concurrency(data: Mapping[str, Any]) -> plan.Concurrency:
+    if not data:
+        return plan.Concurrency()
+    return plan.Concurrency(group=data["group"], queue=data["queue"], max_parallel=data["maxParallel"])
 
 
 def _output(output: plan.Output) -> JsonObject:

@@ -41,10 +41,11 @@ def compile_plan(
         action=action.name,
         file=blueprint.file,
         nodes=nodes,
-        defer=compiler.node("defer", plan.NodeKind.DEFER, action.defer, action.defer.name) if action.defer else None,
+        defer=compiler.defer(action.defer) if action.defer else None,
         artifacts=action.output_artifacts,
         input_artifacts=action.input_artifact_names,
         timeout=action.timeout,
+        concurrency=_concurrency(action.concurrency),
         secret_inputs=tuple(each.name for each in action.inputs.values() if each.secret),
     )
     return made, []
@@ -66,6 +67,24 @@ def is_idempotent(spec: functions.FunctionSpec, call: blueprints.Call) -> bool:
 def retry_of(blueprint: blueprints.Blueprint, call: blueprints.Call) -> blueprints.RetrySpec | None:
     """Return what the document says about trying a call again, following the name of a policy."""
     return blueprint.retry_policies.get(call.retry) if isinstance(call.retry, str) else call.retry
+
+
+def _foreach(written: blueprints.Foreach | None) -> plan.Foreach | None:
+    if written is None:
+        return None
+    return plan.Foreach(
+        items=written.items,
+        key=written.key or "",
+        max_parallel=written.max_parallel,
+        fail_fast=written.fail_fast,
+    )
+
+
+def _concurrency(written: blueprints.Concurrency | None) -> plan.Concurrency:
+    if written is None:
+        return plan.Concurrency()
+    made = plan.Concurrency(group=written.group or "", queue=written.queue)
+    return made if written.max_parallel is None else dataclasses.replace(made, max_parallel=written.max_parallel)
 
 
 def _off_names(
@@ -90,6 +109,9 @@ class _Compiler:
         return dataclasses.replace(
             made,
             edges=waits_for,
+            when=phase.when or "",
+            foreach=_foreach(phase.foreach),
+            tolerate=phase.tolerate,
             outputs={
                 name: plan.Output(type=each.type, secret=each.secret, description=each.description)
                 for name, each in phase.outputs.items()
@@ -97,6 +119,10 @@ class _Compiler:
             revert=self._undo(plan.NodeKind.REVERT, phase.revert, phase.name),
             cleanup=self._undo(plan.NodeKind.CLEANUP, phase.cleanup, phase.name),
         )
+
+    def defer(self, phase: blueprints.Phase) -> plan.PlanNode:
+        """Compile the deferPhase."""
+        return dataclasses.replace(self.node("defer", plan.NodeKind.DEFER, phase, phase.name), when=phase.when or "")
 
     def _undo(self, kind: plan.NodeKind, undo: blueprints.Undo | None, phase: str) -> plan.PlanNode | None:
         return None if undo is None else self.node(f"{kind}/{phase}", kind, undo, phase)

@@ -9,7 +9,7 @@ from runner.base import span as spans
 from runner.base.jsonvalue import JsonValue
 from runner.model import blueprint as blueprints
 from runner.plan import plan
-from runner.templates import references, render, template
+from runner.templates import expression, references, render, template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +55,28 @@ def reads(arguments: Mapping[str, JsonValue], pointer: str) -> Iterator[Read]:
             yield Read(pointer=where, reference=reference)
 
 
+def expression_reads(text: str, pointer: str) -> Iterator[Read]:
+    """Yield every reference in a bare expression that stands at `pointer`."""
+    for reference in expression.parse(text).references:
+        yield Read(pointer=pointer, reference=reference)
+
+
+def expressions(phase: blueprints.Phase) -> Iterator[tuple[str, str]]:
+    """Yield the bare expressions of a phase, each with its pointer."""
+    if phase.when is not None:
+        yield phase.when, f"{phase.pointer}/when"
+    if phase.foreach is not None and isinstance(phase.foreach.items, str):
+        yield phase.foreach.items, f"{phase.foreach.pointer}/items"
+    if phase.foreach is not None and phase.foreach.key is not None:
+        yield phase.foreach.key, f"{phase.foreach.pointer}/key"
+
+
 def phase_reads(phase: blueprints.Phase) -> Iterator[Read]:
-    """Yield what a phase, its revert and its cleanup read: all of it must be there before the phase starts."""
+    """Yield what a phase, its expressions, its revert and its cleanup read: all must be there before it starts."""
+    for text, pointer in expressions(phase):
+        yield from expression_reads(text, pointer)
+    if phase.foreach is not None and not isinstance(phase.foreach.items, str):
+        yield from reads({"items": phase.foreach.items}, phase.foreach.pointer)
     for call in (phase, phase.revert, phase.cleanup):
         if call is not None:
             yield from reads(call.arguments, f"{call.pointer}/args")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -56,6 +56,38 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foreach:
+    """One instance of a node for each item.
+
+    Attributes:
+        items: A bare expression, or the list itself, whose texts may be templates.
+        key: A bare expression for the key of an item; empty leaves the choice to the runner.
+        max_parallel: How many instances may run at once; None for no limit of its own.
+        fail_fast: Whether the failure of one instance interrupts its siblings.
+    """
+
+    items: str | Sequence[JsonValue]
+    key: str = ""
+    max_parallel: int | None = None
+    fail_fast: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """What may run at the same time.
+
+    Attributes:
+        group: Name of the group, of whose runs one goes on at a time; may be a template, empty for no group.
+        queue: Whether a run waits for its turn; otherwise it is refused.
+        max_parallel: How many attempts of the run may be under way at once.
+    """
+
+    group: str = ""
+    queue: bool = True
+    max_parallel: int = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """A declared output of a phase."""
 
@@ -69,11 +101,15 @@ class PlanNode:
     """One function call of the plan.
 
     Attributes:
-        id: `NAME` for a phase, `revert/NAME`, `cleanup/NAME`, `defer`; unique in the plan.
+        id: `NAME` for a phase, `NAME/KEY` for an instance of it, `revert/…` and `cleanup/…` of either, `defer`; unique.
+        key: The key of an instance of a `foreach`, else an empty text.
         function: Name of the registered function.
         arguments: The arguments as written; texts may be templates.
         pointer: JSON Pointer of the phase in the blueprint, from which error positions are found again.
         edges: What it waits for; empty for reverts, cleanups and defer, which the unwind starts.
+        when: A bare expression; the node is skipped where it is false. Empty for always.
+        foreach: The items for each of which it has an instance; the node itself then calls nothing.
+        tolerate: Whether the action goes on when it has failed.
         timeout: Limit of one attempt.
         outputs: Outputs that the phase itself declares, by name.
         exports: Whether its outputs are those of an export.
@@ -88,7 +124,11 @@ class PlanNode:
     function: str
     arguments: Mapping[str, JsonValue]
     pointer: str
+    key: str = ""
     edges: tuple[Edge, ...] = ()
+    when: str = ""
+    foreach: Foreach | None = None
+    tolerate: bool = False
     timeout: timedelta | None = None
     retry: Retry = field(default_factory=Retry)
     outputs: Mapping[str, Output] = field(default_factory=dict)
@@ -111,6 +151,7 @@ class Plan:
         artifacts: `outputArtifacts` as written: name to key to template.
         input_artifacts: Names of the artifacts that the action takes in.
         timeout: Limit of the action without unwinding.
+        concurrency: What may run at the same time.
         secret_inputs: Names of the inputs that are secret.
     """
 
@@ -122,4 +163,5 @@ class Plan:
     artifacts: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
     input_artifacts: tuple[str, ...] = ()
     timeout: timedelta | None = None
+    concurrency: Concurrency = field(default_factory=Concurrency)
     secret_inputs: tuple[str, ...] = ()

@@ -157,10 +157,15 @@ def _logic(node: nodes.Node, roots: Mapping[str, object]) -> object:
 def _plain(value: object) -> object:
     """Refuse to decide by a secret."""
     for found in secrets_in(value):
-        raise secret.SecretMisuse(
-            f"the secret {found.label} decides in a template", hint="decide with a value that is not secret"
-        )
+        raise misuse(found)
     return value
+
+
+def misuse(found: secret.Secret) -> secret.SecretMisuse:
+    """Return the error of deciding by a secret."""
+    return secret.SecretMisuse(
+        f"the secret {found.label} decides in a template", hint="decide with a value that is not secret"
+    )
 
 
 def _filter(node: nodes.Filter, roots: Mapping[str, object]) -> object:

@@ -58,6 +58,7 @@ class Expression:
     references: tuple[references.Reference, ...]
 
 
+@functools.lru_cache(maxsize=16384)
 def parse(source: str, offset: int = 0) -> Expression:
     """Parse an expression that starts at `offset` of its template; never raises for what a person may write."""
     fault = _refusal(source)

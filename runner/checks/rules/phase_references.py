@@ -24,7 +24,6 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
 
 
 def _reference(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) -> Iterator[Diagnostic]:
-    path = use.read.reference.path
     name = use.read.phase
     if name is None:
         yield _odd(scope, use, 0, "a template reads one phase at a time", "write phases.NAME.outputs.KEY")
@@ -33,12 +32,28 @@ def _reference(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use)
         yield _early(scope, use, message, "read a phase of the list instead")
     elif name not in action.phases:
         yield _unknown_phase(scope, action, use, name)
-    elif len(path) < 3 or path[2] != "outputs":
+    else:
+        yield from _data(scope, action.phases[name], use)
+
+
+def _data(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use) -> Iterator[Diagnostic]:
+    """Report what is read of a phase: `outputs`, or `each` from outside where it has instances."""
+    path, name = use.read.reference.path, phase.name
+    wanted = "outputs" if phase.foreach is None or _is_own_undo(use, name) else "each"
+    if len(path) > 2 and path[2] == wanted:
+        yield from _output(scope, phase, use, 3 if wanted == "outputs" else 5)
+        yield from _order(scope, use, name)
+    elif wanted == "each":
+        message = f'phase "{name}" has an instance for each item, and no outputs of its own'
+        yield _odd(scope, use, 2, message, f"write phases.{name}.each, or phases.{name}.each.KEY.outputs.NAME")
+    else:
         hint = suggest.hint(str(path[2]), ["outputs"]) if len(path) > 2 else "write phases.NAME.outputs.KEY"
         yield _odd(scope, use, 2, f'of phase "{name}" only its outputs can be read', hint)
-    else:
-        yield from _output(scope, action.phases[name], use)
-        yield from _order(scope, use, name)
+
+
+def _is_own_undo(use: scopes.Use, name: str) -> bool:
+    """Tell whether the revert or cleanup of a phase reads it: that belongs to one instance."""
+    return use.site.phase == name and use.site.where in (Where.REVERT, Where.CLEANUP)
 
 
 def _unknown_phase(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use, name: str) -> Diagnostic:
@@ -56,24 +71,25 @@ def _unknown_phase(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.
     )
 
 
-def _output(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use) -> Iterator[Diagnostic]:
+def _output(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use, at: int) -> Iterator[Diagnostic]:
+    """Report an output that a phase does not have; its name stands at a place of the path."""
     spec = scope.registry.find(phase.function)
     path = use.read.reference.path
-    if spec is None or len(path) < 4:
+    if spec is None or len(path) <= at:
         return
-    known = [*values.outputs_of(spec), *phase.outputs]
-    if path[3] in known:
+    known, name = [*values.outputs_of(spec), *phase.outputs], str(path[at])
+    if name in known:
         return
     if spec.dynamic_outputs:
         hint = f'declare it in phase "{phase.name}" under `outputs`'
-        best = suggest.closest(str(path[3]), known)
+        best = suggest.closest(name, known)
         hint = f'did you mean "{best}"?' if best else hint
     else:
-        hint = suggest.hint(str(path[3]), known) if known else f"{phase.function} has no outputs"
+        hint = suggest.hint(name, known) if known else f"{phase.function} has no outputs"
     yield Diagnostic(
         code="KB312",
-        message=f'phase "{phase.name}" ({phase.function}) has no output "{path[3]}"',
-        span=scope.part(use, 3),
+        message=f'phase "{phase.name}" ({phase.function}) has no output "{name}"',
+        span=scope.part(use, at),
         hint=hint,
         related=(Related(span=scope.blueprint.span(f"{phase.pointer}/name"), message="the phase is declared here"),),
     )
@@ -83,7 +99,7 @@ def _order(scope: scopes.Scope, use: scopes.Use, name: str) -> Iterator[Diagnost
     """Report what is read before, or without, the phase having succeeded; the rest is a matter of the graph."""
     guarded = use.read.reference.guarded
     is_own = use.site.phase == name
-    if use.site.where is Where.PHASE and is_own:
+    if use.site.where in (Where.PHASE, Where.CONDITION) and is_own:
         yield _early(scope, use, f"{use.site.owner} reads its own outputs", "read another phase or an input")
     elif use.site.where is Where.CLEANUP and is_own and not guarded:
         message = f"{use.site.owner} reads outputs that are missing when the phase failed"

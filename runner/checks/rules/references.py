@@ -24,7 +24,6 @@ ROOTS: Mapping[str, str] = MappingProxyType(
         "namespace": "namespace.name",
     }
 )
-_OF_AN_INSTANCE = frozenset({"item", "key", "index"})
 
 
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
@@ -43,8 +42,11 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
 
 
 def _root(scope: scopes.Scope, use: scopes.Use, root: str) -> Iterator[Diagnostic]:
-    if root in _OF_AN_INSTANCE:
-        message, hint = f'{use.site.owner} reads "{root}", which only a phase with foreach has', "read an input instead"
+    if root in use.site.roots:
+        return
+    if root in scopes.INSTANCE_ROOTS:
+        message = f'{use.site.owner} reads "{root}", which only an instance of a foreach has'
+        hint = "give the phase a `foreach`, or read an input"
         yield Diagnostic(code="KB315", message=message, span=scope.part(use, 0), hint=hint)
     elif root not in ROOTS:
         message = f'{use.site.owner} reads "{root}", which does not exist'

@@ -1,0 +1,60 @@
+"""Bare expressions can be parsed (KB401 to KB405) and are bare (KB410); the keys of a written list differ (KB412)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from runner.base.diagnostic import Diagnostic
+from runner.checks import scope as scopes
+from runner.model import blueprint as blueprints
+from runner.templates import expression, template
+
+
+def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
+    """Report conditions and `foreach` expressions that cannot be parsed, and keys that stand for two items."""
+    for each in scope.actions:
+        for site in each.sites:
+            for text, pointer in site.expressions:
+                yield from _expression(scope, text, pointer)
+        for phase in each.action.phases:
+            yield from _same_keys(scope, phase)
+
+
+def _expression(scope: scopes.Scope, text: str, pointer: str) -> Iterator[Diagnostic]:
+    if template.is_template(text):
+        yield Diagnostic(
+            code="KB410",
+            message="an expression stands here, not a template",
+            span=scope.blueprint.span(pointer),
+            hint=f"write it without braces: {text.replace('{{', '').replace('}}', '').strip()}",
+        )
+        return
+    for problem in expression.parse(text).problems:
+        yield Diagnostic(
+            code=problem.code,
+            message=problem.message,
+            span=scope.blueprint.part_span(pointer, problem.offset, problem.offset + problem.length),
+            hint=problem.hint,
+        )
+
+
+def _same_keys(scope: scopes.Scope, phase: blueprints.Phase) -> Iterator[Diagnostic]:
+    """Report texts that a written list holds twice, where they are the keys of the instances."""
+    foreach = phase.foreach
+    if foreach is None or foreach.key is not None or isinstance(foreach.items, str):
+        return
+    for text, count in _counted(foreach.items).items():
+        if count > 1:
+            yield Diagnostic(
+                code="KB412",
+                message=f'phase "{phase.name}" has two items with the key "{text}"',
+                span=scope.blueprint.span(f"{foreach.pointer}/items"),
+                hint="remove one, or give the items different keys with `foreach.key`",
+            )
+
+
+def _counted(items: Sequence[object]) -> Counter[str]:
+    texts = [item for item in items if isinstance(item, str)]
+    are_keys = len(texts) == len(items) and not any(template.is_template(text) for text in texts)
+    return Counter(texts if are_keys else ())

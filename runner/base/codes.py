@@ -114,6 +114,7 @@ _TABLE = (
     Code("RT214", "The journal could not be written", Exit.ENVIRONMENT),
     Code("RT215", "A phase was abandoned", Exit.FAILED),
     Code("RT216", "The outputs of a phase are not what it declares", Exit.FAILED),
+    Code("RT217", "Another run has the concurrency group", Exit.ENVIRONMENT),
     Code("RT218", "The run was interrupted", Exit.INTERRUPTED),
     # RT3xx: storage
     Code("RT300", "A storage operation failed", Exit.FAILED),

@@ -16,7 +16,7 @@ from runner.base.jsonvalue import JsonValue
 from runner.cli import console as consoles
 from runner.cli import loglines, phrases, report
 from runner.cli import settings as settings_module
-from runner.engine import events, host
+from runner.engine import events, host, records
 from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
 from runner.plan.plan import Plan, PlanNode
@@ -180,7 +180,7 @@ class JsonLines:
     def on_event(self, record: events.Record, state: RunState) -> None:
         """Write the event."""
         # The request is the whole plan and blueprint; whoever wants it reads the result.
-        self._write({name: value for name, value in events.to_json(record).items() if name != "request"})
+        self._write({name: value for name, value in records.to_json(record).items() if name != "request"})
 
     def on_progress(self, progress: host.Progress) -> None:
         """Write the progress."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import durations, errors, ids
-from runner.engine import attempts, commands, commit, events, inbox, invoke
+from runner.engine import attempts, commands, commit, events, groups, inbox, invoke, resolve
 from runner.engine.control import Control
 from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
@@ -17,6 +17,9 @@ from runner.engine.session import Session
 from runner.engine.states import TERMINAL, NodeStatus, Stage
 from runner.engine.workers import Workers
 from runner.plan.plan import Retry
+
+# How often a run asks for its concurrency group while another one has it.
+_ADMISSION_EVERY_S = 0.5
 
 Emit: TypeAlias = Callable[[events.Event], None]
 
@@ -38,6 +41,7 @@ class Carrier:
         self._jobs: list[Callable[[], None]] = []
         self._looking: set[str] = set()
         self._committing = False
+        self._next_admission = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -49,6 +53,10 @@ class Carrier:
         match command:
             case commands.Start():
                 self._start(command.node, command.attempt)
+            case commands.Resolve():
+                self._resolve(command.node)
+            case commands.Admit():
+                self._admit()
             case commands.LookFor():
                 self._look_for(command.node)
             case commands.Interrupt():
@@ -74,6 +82,8 @@ class Carrier:
                 return self._failed(node, self._state.nodes[node].error or _settled_as_failed())
             case commands.Fail(node=node):
                 return events.Failed(node=node)
+            case commands.Tolerate(node=node):
+                return events.Tolerated(node=node)
             case commands.Cancel(node=node):
                 return events.NodeCancelled(node=node)
             case commands.BeginCommit():
@@ -100,6 +110,28 @@ class Carrier:
         jobs, self._jobs = self._jobs, []
         for job in jobs:
             self._workers.submit(job)
+
+    def _resolve(self, name: str) -> None:
+        event = resolve.resolve(self._session, self._state.by_id[name])
+        if event is None:
+            self._start(name, 1)
+        else:
+            self._emit(event)
+
+    def _admit(self) -> None:
+        """Take the run's concurrency group, or say behind which run it waits."""
+        now = self._clock.monotonic()
+        if now < self._next_admission:
+            return
+        self._next_admission = now + _ADMISSION_EVERY_S
+        concurrency = self._state.plan.concurrency
+        busy = groups.admit(self._session.directory, concurrency.group, queue=concurrency.queue)
+        if busy is None:
+            self._emit(events.Admitted())
+        elif not concurrency.queue:
+            self._emit(events.Stopped(error=busy.error()))
+        elif busy.message != self._state.behind:
+            self._emit(events.Queued(message=busy.message, hint=busy.hint))
 
     def _start(self, name: str, number: int) -> None:
         self._emit(events.Started(node=name, attempt=number))

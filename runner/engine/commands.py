@@ -18,6 +18,13 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolve:
+    """Ask the condition of a node, and its items; then begin its first attempt, expand it or skip it."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class LookFor:
     """Ask the function's `find` what earlier attempts of a node created."""
 
@@ -68,6 +75,13 @@ class Fail:
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerate:
+    """The node has failed for good, and the action goes on."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """The node is given up with the run."""
 
@@ -80,6 +94,11 @@ class Interrupt:
 
     node: str
     reason: cancel.Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """The run has a concurrency group: take it, or wait for the run that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +132,7 @@ class Finish:
 
 Command: TypeAlias = (
     Start
+    | Resolve
     | LookFor
     | Accept
     | Pass
@@ -120,8 +140,10 @@ Command: TypeAlias = (
     | Doubt
     | ScheduleRetry
     | Fail
+    | Tolerate
     | Cancel
     | Interrupt
+    | Admit
     | BeginCommit
     | Commit
     | Unwind

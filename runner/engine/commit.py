@@ -10,6 +10,7 @@ from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.engine import events, host, roots
 from runner.engine.session import Session
 from runner.engine.states import NodeStatus
+from runner.plan.plan import NodeKind, PlanNode
 from runner.templates import render
 
 _PAUSES_S = (1.0, 4.0, 15.0)
@@ -57,10 +58,15 @@ def _without_secrets(name: str, key: str, value: object) -> JsonValue:
 def _exports(session: Session) -> tuple[host.ExportDraft, ...]:
     state = session.state
     return tuple(
-        host.ExportDraft(phase=node.name, key="", function=node.function, outputs=state.nodes[node.id].outputs)
-        for node in session.request.plan.nodes
-        if node.exports and state.nodes[node.id].status is NodeStatus.SUCCEEDED
+        host.ExportDraft(phase=node.name, key=node.key, function=node.function, outputs=state.nodes[node.id].outputs)
+        for node in map(state.by_id.__getitem__, state.in_order())
+        if _is_export(node) and state.nodes[node.id].status is NodeStatus.SUCCEEDED
     )
+
+
+def _is_export(node: PlanNode) -> bool:
+    """Tell whether a node has made an export; a phase with `foreach` leaves that to its instances."""
+    return node.exports and node.kind is NodeKind.PHASE and node.foreach is None
 
 
 def _draft(session: Session, artifacts: JsonObject, exports: tuple[host.ExportDraft, ...]) -> host.PointDraft:

@@ -14,7 +14,8 @@ from runner.base import cancel, clock
 from runner.engine import commands as cmd
 from runner.engine import unwind
 from runner.engine.commands import Command, Decision
-from runner.engine.run_state import NodeState, RunState
+from runner.engine.node_state import NodeState
+from runner.engine.run_state import RunState
 from runner.engine.states import NodeStatus, Stage
 from runner.plan.plan import PlanNode
 
@@ -63,7 +64,7 @@ class _Turn:
     def _pending(self, plan: PlanNode, node: NodeState) -> None:
         match node.status:
             case NodeStatus.ATTEMPT_FAILED:
-                self.commands.append(self._after_failure(plan, node))
+                self._after_failure(plan, node)
             case NodeStatus.RETRYING:
                 self._retrying(plan, node)
             case NodeStatus.WAITING:
@@ -71,25 +72,41 @@ class _Turn:
             case NodeStatus.IN_DOUBT:
                 self._in_doubt(plan, node)
 
-    def _after_failure(self, plan: PlanNode, node: NodeState) -> Command:
+    def _after_failure(self, plan: PlanNode, node: NodeState) -> None:
         error = node.error
-        if error is not None and error.kind == "cancelled":
-            return cmd.Cancel(plan.id)
         retryable = error is not None and (error.kind in plan.retry.errors or error.code in plan.retry.errors)
-        if self.stopping or not retryable or node.retries >= plan.retry.limit:
-            return cmd.Fail(plan.id)
-        return cmd.ScheduleRetry(plan.id)
+        if error is not None and error.kind == "cancelled":
+            self.commands.append(cmd.Cancel(plan.id))
+        elif self.stopping or not retryable or node.retries >= plan.retry.limit:
+            self._fail(plan, node)
+        else:
+            self.commands.append(cmd.ScheduleRetry(plan.id))
+
+    def _fail(self, plan: PlanNode, node: NodeState) -> None:
+        """End a node that gets no further attempt.
+
+        One that is tolerated must leave nothing behind that nobody knows of, so its `find` is asked first. A defect is
+        never tolerated.
+        """
+        if not plan.tolerate or (node.error is not None and node.error.kind == "internal"):
+            self.commands.append(cmd.Fail(plan.id))
+        elif not plan.has_find or self._has_looked(plan, node):
+            found = node.residue is not None
+            self.commands.append(cmd.Accept(plan.id, "found") if found else cmd.Tolerate(plan.id))
 
     def _retrying(self, plan: PlanNode, node: NodeState) -> None:
         if self.stopping:
-            self.commands.append(cmd.Fail(plan.id))
+            self._fail(plan, node)
         elif self._is_due(node.retry_at) and (not plan.has_find or self._has_looked(plan, node)):
-            self.commands.append(self._again(plan, node))
+            self._again(plan, node)
 
-    def _again(self, plan: PlanNode, node: NodeState) -> Command:
+    def _again(self, plan: PlanNode, node: NodeState) -> None:
         if node.look_failed:
-            return cmd.Fail(plan.id)
-        return cmd.Accept(plan.id, "found") if node.residue is not None else cmd.Start(plan.id, node.attempt + 1)
+            self._fail(plan, node)
+        elif node.residue is not None:
+            self.commands.append(cmd.Accept(plan.id, "found"))
+        else:
+            self.commands.append(cmd.Start(plan.id, node.attempt + 1))
 
     def _has_looked(self, plan: PlanNode, node: NodeState) -> bool:
         """Tell whether `find` has answered, or never will; ask it if it is time."""
@@ -151,12 +168,20 @@ class _Turn:
         state = self.state
         if self.stopping:
             self._give_up()
+        elif not state.is_admitted:
+            self.commands.append(cmd.Admit())
         elif state.unfinished == 0:
             self.commands.append(cmd.BeginCommit())
         else:
             room = width - len(state.running) - sum(isinstance(command, cmd.Start) for command in self.commands)
             for name, _ in zip(state.ready, range(max(room, 0)), strict=False):
-                self.commands.append(cmd.Start(name, 1))
+                self.commands.append(self._begin(name))
+                if isinstance(self.commands[-1], cmd.Resolve):
+                    break  # it may fail the run, and then nothing else is to start
+
+    def _begin(self, name: str) -> Command:
+        plan = self.state.by_id[name]
+        return cmd.Resolve(name) if plan.when or plan.foreach is not None else cmd.Start(name, 1)
 
     def _give_up(self) -> None:
         """Interrupt what runs if the run itself is given up (after a failure it may finish), then unwind."""
@@ -164,8 +189,18 @@ class _Turn:
         reason = self._reason()
         if reason is not None:
             self.commands.extend(cmd.Interrupt(name, reason) for name in state.running)
+        else:
+            self._fail_fast()
         if not state.running and not state.undecided and self._are_residues_known():
             self.commands.append(cmd.Unwind(unwind.order(state)))
+
+    def _fail_fast(self) -> None:
+        """Interrupt the siblings of an instance that failed, where the phase says `failFast`."""
+        for source, _ in self.state.failures:
+            instances = self.state.instances.get(self.state.by_id[source].name) if source else None
+            if instances is not None and instances.fail_fast:
+                siblings = [name for name in instances.nodes if name in self.state.running]
+                self.commands.extend(cmd.Interrupt(name, cancel.Reason.CANCELLED) for name in siblings)
 
     def _reason(self) -> cancel.Reason | None:
         if self.state.cancel_requested:
@@ -197,7 +232,7 @@ class _Turn:
         if not order:
             self.commands.append(after)
         elif self.state.nodes[order[0]].status is NodeStatus.PENDING:
-            self.commands.append(cmd.Start(order[0], 1))
+            self.commands.append(self._begin(order[0]))
 
     def defer(self) -> None:
         """Run the deferred phase, then finish."""

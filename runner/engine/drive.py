@@ -11,7 +11,7 @@ import platform
 from datetime import timedelta
 
 from runner.base import errors, log
-from runner.engine import attempts, carry, commands, conductor, events, host, inbox, journal_file, runs, session
+from runner.engine import attempts, carry, commands, conductor, events, groups, host, inbox, journal_file, runs, session
 from runner.engine.control import Control
 from runner.engine.journal import Journal, JournalFailed
 from runner.engine.run_state import RunState
@@ -19,7 +19,6 @@ from runner.engine.states import Stage
 from runner.processes import recovery
 
 _INBOX_EVERY_S = 0.2
-_WIDTH = 8
 
 
 def drive(
@@ -59,6 +58,8 @@ def drive(
             journal.close()
         if state.is_finished:
             directory.clear_transient()
+            if state.plan.concurrency.group:
+                groups.release(directory, state.plan.concurrency.group)
     return state
 
 
@@ -151,7 +152,7 @@ class Drive:
         self._check_limits()
         while True:
             seen = self._state.seq
-            decision = conductor.decide(self._state, self._clock.now(), width=_WIDTH)
+            decision = conductor.decide(self._state, self._clock.now(), width=self._state.plan.concurrency.max_parallel)
             for command in decision.commands:
                 self._carrier.carry_out(command)
             if self._state.seq == seen:
@@ -193,7 +194,10 @@ class Drive:
                 self.emit(events.Stopped(error=carry.full_disk(self._session.directory)))
 
     def _active(self) -> float:
-        return self._state.active_before + self._clock.monotonic() - self._attached
+        """Return the seconds that count towards the deadline: somebody drove the run, and it had its group."""
+        if not self._state.is_admitted:
+            return 0.0
+        return self._state.active_before + self._clock.monotonic() - self._attached - self._state.queued
 
     def _is_waiting_for_persons(self, decision: commands.Decision) -> bool:
         busy = self._state.running or self._carrier.is_busy

@@ -1,4 +1,4 @@
-"""The events of a run: what a journal holds and what `run_state.apply` folds. Plain values, JSON in and out."""
+"""The events of a run: what a journal holds and what `run_state.apply` folds; plain values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
 from runner.base import errors
-from runner.base.jsonvalue import JsonObject, JsonValue
+from runner.base.jsonvalue import JsonObject
 from runner.document import render
 
 
@@ -47,6 +47,49 @@ class Attached:
     type: ClassVar[str] = "run.attached"
     pid: int
     host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """Another run has the concurrency group; this one waits for it. `message` and `hint` say which, and what to do."""
+
+    type: ClassVar[str] = "run.queued"
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The run has its concurrency group, until it has ended."""
+
+    type: ClassVar[str] = "run.admitted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """The condition of the node is false."""
+
+    type: ClassVar[str] = "phase.skipped"
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expanded:
+    """The node has an instance for each of these items, by key and in this order."""
+
+    type: ClassVar[str] = "phase.expanded"
+    node: str
+    items: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The condition or the items of the node cannot be told: it has failed without an attempt."""
+
+    type: ClassVar[str] = "phase.refused"
+    node: str
+    error: ErrorValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +168,14 @@ class Failed:
     """The node has failed for good, with the error of its last attempt."""
 
     type: ClassVar[str] = "phase.failed"
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerated:
+    """The node has failed for good, with the error of its last attempt, and the action goes on."""
+
+    type: ClassVar[str] = "phase.tolerated"
     node: str
 
 
@@ -250,6 +301,11 @@ class Finished:
 Event: TypeAlias = (
     RunCreated
     | Attached
+    | Queued
+    | Admitted
+    | Skipped
+    | Expanded
+    | Refused
     | Started
     | Succeeded
     | Gated
@@ -258,6 +314,7 @@ Event: TypeAlias = (
     | LookedFor
     | LookFailed
     | Failed
+    | Tolerated
     | NodeCancelled
     | InDoubt
     | Residue
@@ -274,9 +331,6 @@ Event: TypeAlias = (
     | Finished
 )
 
-_TYPES: Mapping[str, type[Any]] = {kind.type: kind for kind in Event.__args__}
-_FIELDS = {kind: tuple(f.name for f in dataclasses.fields(kind)) for kind in _TYPES.values()}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -286,38 +340,6 @@ class Record:
     at: str
     elapsed: float
     event: Event
-
-
-def to_json(record: Record) -> dict[str, JsonValue]:
-    """Write a record as a JSON object (without its number, which the journal line carries)."""
-    event = record.event
-    value: dict[str, Any] = {"type": event.type, "at": record.at, "elapsed": record.elapsed}
-    for name in _FIELDS[type(event)]:
-        held = getattr(event, name)
-        value[name] = dataclasses.asdict(held) if isinstance(held, ErrorValue) else held
-    return value
-
-
-def from_json(seq: int, value: Mapping[str, Any]) -> Record:
-    """Read what `to_json` wrote.
-
-    Raises:
-        PermanentError: RT213 for an event of an unknown type (written by a newer runner).
-    """
-    fields = dict(value)
-    kind = _TYPES.get(fields.pop("type"))
-    if kind is None:
-        raise errors.PermanentError(
-            f'the journal has an event of the unknown type "{value["type"]}"',
-            code="RT213",
-            hint="drive the run with the version of the runner that started it",
-        )
-    at, elapsed = fields.pop("at"), fields.pop("elapsed")
-    if fields.get("error") is not None:
-        fields["error"] = ErrorValue(**fields["error"])
-    if "order" in fields:
-        fields["order"] = tuple(fields["order"])
-    return Record(seq=seq, at=at, elapsed=elapsed, event=kind(**fields))
 
 
 def error_value(error: errors.RunnerError) -> ErrorValue:

@@ -61,7 +61,7 @@ def look_for(session: Session, node: PlanNode, cancel: cancels.CancelToken) -> e
 
 
 def _arguments(session: Session, node: PlanNode, spec: FunctionSpec) -> args.Arguments:
-    return argdecode.decode(spec, render.render_arguments(node.arguments, roots.roots(session)))
+    return argdecode.decode(spec, render.render_arguments(node.arguments, roots.roots(session, node)))
 
 
 def _gated(node: PlanNode, number: int, gate: context.Gate) -> events.Gated:
@@ -88,11 +88,11 @@ def _guarded(session: Session, node: PlanNode | None, call: Callable[[], Result]
         return call()
     except errors.RunnerError as error:
         _place(session, node, error)
-        return _clean(session, events.error_value(error))
+        return error_value(session, error)
     except Exception as error:  # noqa: BLE001 - whatever is not ours is a defect, and must end as one
         problem = _of_the_machine(session, error)
         if problem is not None:
-            return _clean(session, events.error_value(problem))
+            return error_value(session, problem)
         session.logger.warning("function.defect", phase=node and node.id, traceback=traceback.format_exc())
         return _clean(
             session,
@@ -122,9 +122,18 @@ def _place(session: Session, node: PlanNode | None, error: errors.RunnerError) -
         place = f"{node.pointer}/args"
     else:
         place = spans.pointer(["actions", plan.action, "outputArtifacts", error.context["artifact"], "keyValue"])
-    blueprint, _ = load.parse_blueprint(session.request.blueprint_text, plan.file)
-    if blueprint is not None:
-        error.span = blueprint.span(place + argument)
+    error.span = span_of(session, place + argument)
+
+
+def span_of(session: Session, pointer: str) -> spans.Span | None:
+    """Return a place in the blueprint of the run."""
+    blueprint, _ = load.parse_blueprint(session.request.blueprint_text, session.request.plan.file)
+    return None if blueprint is None else blueprint.span(pointer)
+
+
+def error_value(session: Session, error: errors.RunnerError) -> events.ErrorValue:
+    """Turn an exception into the value that is journalled, without the secrets that were revealed."""
+    return _clean(session, events.error_value(error))
 
 
 def _clean(session: Session, error: events.ErrorValue) -> events.ErrorValue:

@@ -15,7 +15,7 @@ from typing import Protocol
 import crc32c
 
 from runner.base import errors
-from runner.engine import events
+from runner.engine import events, records
 
 
 class JournalDamaged(errors.PermanentError):
@@ -53,7 +53,7 @@ class Journal(Protocol):
 
 def encode(record: events.Record, flushed: int) -> bytes:
     """Write one record as a line; `flushed` records before it are durable."""
-    value = {**events.to_json(record), "flushed": flushed}
+    value = {**records.to_json(record), "flushed": flushed}
     body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     text = f"{record.seq} {body}".encode()
     number, _, rest = text.partition(b" ")
@@ -74,7 +74,7 @@ def decode(line: bytes, seq: int) -> tuple[events.Record, int]:
         raise ValueError("wrong checksum")
     value = json.loads(body)
     flushed: int = value.pop("flushed")
-    return events.from_json(seq, value), flushed
+    return records.from_json(seq, value), flushed
 
 
 def read(data: bytes) -> tuple[list[events.Record], int]:

@@ -33,8 +33,6 @@ class Context:
         warn: Takes the warnings.
     """
 
-    key = ""
-
     def __init__(
         self,
         session: Session,
@@ -76,6 +74,11 @@ class Context:
     def phase(self) -> str:
         """The node."""
         return self._node.id
+
+    @property
+    def key(self) -> str:
+        """The key of an instance."""
+        return self._node.key
 
     @property
     def token(self) -> str:

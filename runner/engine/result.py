@@ -8,7 +8,8 @@ from datetime import datetime
 from runner.base import codes
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.engine import conductor, events
-from runner.engine.run_state import NodeState, RunState
+from runner.engine.node_state import NodeState
+from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
 from runner.engine.states import NodeStatus, RunStatus, Stage
 from runner.plan.plan import PlanNode
@@ -18,12 +19,13 @@ _SHOWN = {
     NodeStatus.IN_DOUBT: "waiting",
     NodeStatus.ATTEMPT_FAILED: "running",
     NodeStatus.NOT_RUN: "not_run",
+    NodeStatus.EXPANDED: "running",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseResult:
-    """One node of the plan; `reason` says why it waits, or how its success is known."""
+    """One node of the plan; `reason` says why it waits, or was skipped."""
 
     name: str
     key: str
@@ -121,7 +123,7 @@ def of_state(run: str, state: RunState, now: datetime, *, driven: bool) -> RunRe
         finished_at=state.finished_at,
         duration=state.active,
         phases=tuple(
-            _phase(state.by_id[name], node, persons) for name, node in state.nodes.items() if _shown(state, name)
+            _phase(state.by_id[name], state.nodes[name], persons) for name in state.in_order() if _shown(state, name)
         ),
         artifacts=committed.artifacts if committed else {},
         restore_points=(point,) if point else (),
@@ -138,6 +140,8 @@ def _status(state: RunState, persons: tuple[str, ...], *, driven: bool) -> RunSt
         return RunStatus.WAITING
     if not driven:
         return RunStatus.INTERRUPTED
+    if state.behind is not None:
+        return RunStatus.WAITING
     return RunStatus.RUNNING if state.stage in (Stage.FORWARD, Stage.COMMITTING) else RunStatus.UNWINDING
 
 
@@ -149,7 +153,7 @@ def _shown(state: RunState, name: str) -> bool:
 def _phase(plan: PlanNode, node: NodeState, persons: tuple[str, ...]) -> PhaseResult:
     return PhaseResult(
         name=plan.name,
-        key="",
+        key=plan.key,
         kind=plan.kind.value,
         function=plan.function,
         status=_SHOWN.get(node.status, node.status.value),
@@ -168,7 +172,7 @@ def _reason(name: str, node: NodeState, persons: tuple[str, ...]) -> str | None:
         return "it is unknown how its last attempt ended: settle it"
     if node.status is NodeStatus.WAITING and node.gate is not None:
         return node.gate.message or f"until {node.gate.until}"
-    return None
+    return node.reason or None
 
 
 def _phase_json(phase: PhaseResult) -> dict[str, JsonValue]:

@@ -7,56 +7,24 @@ asks no clock and starts nothing, so that replaying a journal always gives the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from runner.base import errors
-from runner.base.jsonvalue import JsonObject
 from runner.engine import events
-from runner.engine.states import NODE_STEPS, STAGE_STEPS, TERMINAL, UNDECIDED, NodeStatus, Stage
-from runner.plan.plan import Plan, PlanNode
-
-_NO_OUTPUTS: JsonObject = {}
-
-
-@dataclass(slots=True)
-class NodeState:
-    """One node: `attempt` counts all attempts, `retries` those that the retry policy granted.
-
-    `looked` says that `find` needs no more asking since the last attempt; `look_failed` that it never answered.
-    """
-
-    status: NodeStatus = NodeStatus.PENDING
-    attempt: int = 0
-    retries: int = 0
-    outputs: JsonObject = field(default_factory=lambda: _NO_OUTPUTS)
-    residue: JsonObject | None = None
-    error: events.ErrorValue | None = None
-    looked: bool = False
-    look_failures: int = 0
-    look_failed: bool = False
-    look_at: str | None = None
-    settle: str | None = None
-    approval: events.Approved | None = None
-    gate: events.Gated | None = None
-    retry_at: str | None = None
-    started_at: str | None = None
-    finished_at: str | None = None
-    started_active: float = 0.0
-    duration: float | None = None
-
-    @property
-    def was_started(self) -> bool:
-        """Whether any attempt began."""
-        return self.attempt > 0
+from runner.engine.instances import Instances
+from runner.engine.node_state import NodeState
+from runner.engine.states import DONE, NODE_STEPS, STAGE_STEPS, TERMINAL, UNDECIDED, NodeStatus, Stage
+from runner.plan import expand
+from runner.plan.plan import NodeKind, Plan, PlanNode
 
 
 class RunState:
     """Everything that is known of a run.
 
     Attributes:
-        nodes: State of each node, undo nodes included, in the order of the plan.
-        ready: Phases whose predecessors have all succeeded, in the order in which they became so; not yet started.
+        nodes: State of each node, undo nodes included; instances behind what the plan holds (see `in_order`).
+        instances: The instances of each phase that has been expanded.
+        ready: Phases whose predecessors are all done, in the order in which they became so; not yet started.
         running: Nodes with an attempt under way.
         undecided: Nodes for which the conductor must decide something.
         started: Phases in the order of their first start.
@@ -65,12 +33,17 @@ class RunState:
         unwind: Undo nodes still to run, first to run first.
         active: Seconds for which the run has been driven, over all drivers; time in which nobody did does not count.
         active_before: The same, without the current driver.
+        queued: Seconds of `active` in which the run only waited for its concurrency group.
+        behind: Says which run has the concurrency group, while this one waits for it.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.by_id: dict[str, PlanNode] = {node.id: node for node in _all_nodes(plan)}
-        self.nodes: dict[str, NodeState] = {name: NodeState() for name in self.by_id}
+        self.by_id: dict[str, PlanNode] = {}
+        self.nodes: dict[str, NodeState] = {}
+        self.instances: dict[str, Instances] = {}
+        for node in _all_nodes(plan):
+            self._add(node)
         self._blockers: dict[str, int] = {}
         self._dependents: dict[str, list[str]] = {node.id: [] for node in plan.nodes}
         for node in plan.nodes:
@@ -97,6 +70,9 @@ class RunState:
         self.finished_at: str | None = None
         self.active = 0.0
         self.active_before = 0.0
+        self.queued = 0.0
+        self.behind: str | None = None
+        self.is_admitted = not plan.concurrency.group
         self.seq = -1
 
     @property
@@ -108,6 +84,16 @@ class RunState:
     def is_finished(self) -> bool:
         """Whether the run has ended."""
         return self.finished is not None
+
+    def in_order(self) -> Iterator[str]:
+        """Yield all nodes in the order of the plan, the instances of a phase behind it."""
+        for plan in self.plan.nodes:
+            yield from (node.id for node in _with_undo(plan))
+            instances = self.instances.get(plan.id)
+            for name in instances.nodes if instances else ():
+                yield from (node.id for node in _with_undo(self.by_id[name]))
+        if self.plan.defer is not None:
+            yield self.plan.defer.id
 
     def apply(self, record: events.Record) -> None:
         """Fold one event.
@@ -132,23 +118,39 @@ class RunState:
             self.undecided.pop(name, None)
         if to in TERMINAL:
             node.finished_at = record.at
-            node.duration = self.active - node.started_active if node.was_started else None
-            self._ended(name, to)
+            node.duration = self.active - node.started_active if node.started_at else None
+            self._ended(name, to, record)
         return node
 
-    def _ended(self, name: str, status: NodeStatus) -> None:
-        if name not in self._dependents:
+    def _ended(self, name: str, status: NodeStatus, record: events.Record) -> None:
+        plan = self.by_id[name]
+        if plan.kind is not NodeKind.PHASE:
             if self.unwind[:1] == [name]:
                 self.unwind.pop(0)
             return
         self.unfinished -= 1
         self.ready.pop(name, None)
-        if status is not NodeStatus.SUCCEEDED:
-            return
-        for dependent in self._dependents[name]:
-            self._blockers[dependent] -= 1
-            if not self._blockers[dependent]:
-                self.ready[dependent] = None
+        if plan.key:
+            self._instance_ended(plan.name, record)
+        elif status in DONE:
+            for dependent in self._dependents[name]:
+                self._blockers[dependent] -= 1
+                if not self._blockers[dependent]:
+                    self.ready[dependent] = None
+
+    def _instance_ended(self, phase: str, record: events.Record) -> None:
+        instances = self.instances[phase]
+        following = instances.ended()
+        if following is not None:
+            self.ready[following] = None
+        if instances.is_over:
+            statuses = {self.nodes[name].status for name in instances.nodes}
+            self._move(phase, instances.outcome(statuses), record)
+
+    def _add(self, node: PlanNode) -> None:
+        for each in _with_undo(node):
+            self.by_id[each.id] = each
+            self.nodes[each.id] = NodeState()
 
     def _enter(self, stage: Stage) -> None:
         if (self.stage, stage) not in STAGE_STEPS:
@@ -164,11 +166,42 @@ class RunState:
     def _on_attached(self, record: events.Record, event: events.Attached) -> None:
         self.active_before = self.active
 
+    def _on_queued(self, record: events.Record, event: events.Queued) -> None:
+        self.behind = event.message
+
+    def _on_admitted(self, record: events.Record, event: events.Admitted) -> None:
+        self.is_admitted = True
+        self.behind = None
+        self.queued = self.active
+
+    def _on_skipped(self, record: events.Record, event: events.Skipped) -> None:
+        self._move(event.node, NodeStatus.SKIPPED, record).reason = event.reason
+
+    def _on_expanded(self, record: events.Record, event: events.Expanded) -> None:
+        plan = self.by_id[event.node]
+        if plan.foreach is None:
+            raise errors.RunnerError(f"{event.node} is expanded without a foreach", code="RT901")
+        node = self._move(event.node, NodeStatus.EXPANDED, record)
+        node.started_at, node.started_active = record.at, self.active
+        self.ready.pop(event.node, None)
+        made = expand.instances(plan, event.items)
+        for instance in made:
+            self._add(instance)
+        instances = self.instances[event.node] = Instances(plan.foreach, event.items, made)
+        self.unfinished += len(made)
+        self.ready.update(dict.fromkeys(instances.first()))
+        if instances.is_over:
+            self._move(event.node, NodeStatus.SUCCEEDED, record)
+
+    def _on_refused(self, record: events.Record, event: events.Refused) -> None:
+        self.nodes[event.node].error = event.error
+        self._fail(event.node, record)
+
     def _on_started(self, record: events.Record, event: events.Started) -> None:
         node = self._move(event.node, NodeStatus.RUNNING, record)
         if not node.was_started:
             node.started_at, node.started_active = record.at, self.active
-            if event.node in self._dependents:
+            if self.by_id[event.node].kind is NodeKind.PHASE:
                 self.started.append(event.node)
         node.attempt = event.attempt
         node.looked = node.look_failed = False
@@ -207,13 +240,25 @@ class RunState:
         node.looked = node.look_failed = event.until is None
 
     def _on_failed(self, record: events.Record, event: events.Failed) -> None:
-        node = self._move(event.node, NodeStatus.FAILED, record)
-        if node.error is None:
-            raise errors.RunnerError(f"{event.node} failed without an error", code="RT901")
+        self._fail(event.node, record)
+
+    def _fail(self, name: str, record: events.Record) -> None:
+        error = self._error(name)
+        self._move(name, NodeStatus.FAILED, record)
         if self.committed:
-            self.warnings.append((event.node, node.error.message))
+            self.warnings.append((name, error.message))
         else:
-            self.failures.append((event.node, node.error))
+            self.failures.append((name, error))
+
+    def _error(self, name: str) -> events.ErrorValue:
+        error = self.nodes[name].error
+        if error is None:
+            raise errors.RunnerError(f"{name} failed without an error", code="RT901")
+        return error
+
+    def _on_tolerated(self, record: events.Record, event: events.Tolerated) -> None:
+        self._move(event.node, NodeStatus.TOLERATED, record)
+        self.warnings.append((event.node, f"failed, which is tolerated: {self._error(event.node).message}"))
 
     def _on_cancelled(self, record: events.Record, event: events.NodeCancelled) -> None:
         self._move(event.node, NodeStatus.CANCELLED, record)
@@ -256,9 +301,9 @@ class RunState:
     def _on_unwinding(self, record: events.Record, event: events.Unwinding) -> None:
         self._enter(Stage.UNWINDING)
         self.unwind = list(event.order)
-        for node in self.plan.nodes:
-            if self.nodes[node.id].status is NodeStatus.PENDING:
-                self._move(node.id, NodeStatus.NOT_RUN, record)
+        for name, node in self.by_id.items():
+            if node.kind is NodeKind.PHASE and self.nodes[name].status is NodeStatus.PENDING:
+                self._move(name, NodeStatus.NOT_RUN, record)
 
     def _on_deferring(self, record: events.Record, event: events.Deferring) -> None:
         self._enter(Stage.DEFERRING)
@@ -272,6 +317,11 @@ class RunState:
 _FOLDS: Mapping[type, Callable[[RunState, events.Record, Any], None]] = {
     events.RunCreated: RunState._on_created,
     events.Attached: RunState._on_attached,
+    events.Queued: RunState._on_queued,
+    events.Admitted: RunState._on_admitted,
+    events.Skipped: RunState._on_skipped,
+    events.Expanded: RunState._on_expanded,
+    events.Refused: RunState._on_refused,
     events.Started: RunState._on_started,
     events.Succeeded: RunState._on_succeeded,
     events.Gated: RunState._on_gated,
@@ -280,6 +330,7 @@ _FOLDS: Mapping[type, Callable[[RunState, events.Record, Any], None]] = {
     events.LookedFor: RunState._on_looked_for,
     events.LookFailed: RunState._on_look_failed,
     events.Failed: RunState._on_failed,
+    events.Tolerated: RunState._on_tolerated,
     events.NodeCancelled: RunState._on_cancelled,
     events.InDoubt: RunState._on_in_doubt,
     events.Residue: RunState._on_residue,
@@ -298,11 +349,15 @@ _FOLDS: Mapping[type, Callable[[RunState, events.Record, Any], None]] = {
 
 
 def _all_nodes(plan: Plan) -> Iterator[PlanNode]:
-    """Yield the phases, each followed by its undo nodes, then the deferred node."""
-    for node in plan.nodes:
-        yield node
-        for undo in (node.revert, node.cleanup):
-            if undo is not None:
-                yield undo
+    """Yield the phases, then the deferred node."""
+    yield from plan.nodes
     if plan.defer is not None:
         yield plan.defer
+
+
+def _with_undo(node: PlanNode) -> Iterator[PlanNode]:
+    """Yield a node and its undo nodes; those of a phase with `foreach` belong to its instances."""
+    yield node
+    for undo in (node.revert, node.cleanup):
+        if undo is not None and node.foreach is None:
+            yield undo

@@ -12,7 +12,8 @@ def order(state: RunState) -> tuple[str, ...]:
     """Return the undo nodes to run: newest start first; of each phase its cleanup, then its revert.
 
     A cleanup runs for every phase that was started; a revert for what succeeded, or left something behind, while the
-    run has not committed.
+    run has not committed. What a phase left behind whose failure was tolerated is no part of the result: its revert
+    runs after the commit as well.
     """
     return tuple(_order(state))
 
@@ -23,7 +24,8 @@ def _order(state: RunState) -> Iterator[str]:
         if plan.cleanup is not None:
             yield plan.cleanup.id
         has_something = node.status is NodeStatus.SUCCEEDED or node.residue is not None
-        if plan.revert is not None and has_something and state.committed is None:
+        counts = state.committed is not None and node.status is not NodeStatus.TOLERATED
+        if plan.revert is not None and has_something and not counts:
             yield plan.revert.id
 
 

@@ -14,10 +14,14 @@ from runner.base import clock as clocks
 from runner.engine import commands as cmd
 from runner.engine import conductor, events
 from runner.engine.run_state import RunState
-from runner.engine.states import TERMINAL, NodeStatus, Stage
-from runner.plan.plan import Edge, NodeKind, Plan, PlanNode, Retry, Why
+from runner.engine.states import DONE, TERMINAL, NodeStatus, Stage
+from runner.plan.plan import Concurrency, Edge, Foreach, NodeKind, Plan, PlanNode, Retry, Why
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def foreachs() -> st.SearchStrategy[Foreach]:
+    return st.builds(Foreach, items=st.just("any"), max_parallel=st.sampled_from([None, 1]), fail_fast=st.booleans())
 
 
 @st.composite
@@ -35,6 +39,9 @@ def plans(draw: st.DrawFn) -> Plan:
                 arguments={},
                 pointer="",
                 edges=tuple(Edge(source=f"p{source}", why=Why.NEEDS) for source in sorted(sources)),
+                when=draw(st.sampled_from(["", "", "maybe"])),
+                foreach=draw(st.one_of(st.none(), foreachs())),
+                tolerate=draw(st.booleans()),
                 retry=Retry(limit=draw(st.integers(0, 2)), errors=("transient", "timeout")),
                 reads=kind == "reads",
                 idempotent=kind == "idempotent",
@@ -43,8 +50,16 @@ def plans(draw: st.DrawFn) -> Plan:
                 cleanup=_undo("cleanup", index) if draw(st.booleans()) else None,
             )
         )
-    defer = PlanNode(id="defer", kind=NodeKind.DEFER, name="defer", function="F", arguments={}, pointer="")
-    return Plan(blueprint="b", action="a", file="f", nodes=tuple(nodes), defer=defer if draw(st.booleans()) else None)
+    when = draw(st.sampled_from(["", "maybe"]))
+    defer = PlanNode(id="defer", kind=NodeKind.DEFER, name="defer", function="F", arguments={}, pointer="", when=when)
+    return Plan(
+        blueprint="b",
+        action="a",
+        file="f",
+        nodes=tuple(nodes),
+        defer=defer if draw(st.booleans()) else None,
+        concurrency=Concurrency(group=draw(st.sampled_from(["", "g"]))),
+    )
 
 
 def _undo(kind: str, index: int) -> PlanNode:
@@ -101,7 +116,7 @@ class World:
                 self.emit(events.CancelRequested(request="c"))
             elif self.in_flight and (len(self.log) == before or self.dice.random() < 0.7):
                 self.finish_one()
-            elif len(self.log) == before:
+            elif len(self.log) == before and cmd.Admit() not in decision.commands:
                 self.let_time_pass(decision)
         raise AssertionError("the run does not end")
 
@@ -117,10 +132,12 @@ class World:
     def carry_out(self, command: cmd.Command) -> None:
         match command:
             case cmd.Start(node=name, attempt=number):
-                self.may_start(name)
-                self.emit(events.Started(node=name, attempt=number))
-                self.calls.append(name)
-                self.in_flight.append((name, number, self.dice.choice(["ok", "ok", "ok", "transient", "permanent"])))
+                self.start(name, number)
+            case cmd.Resolve(node=name):
+                self.resolve(name)
+            case cmd.Admit():
+                if self.dice.random() < 0.5:
+                    self.emit(events.Admitted())
             case cmd.LookFor(node=name):
                 if self.dice.random() < 0.2:
                     until = clocks.isoformat(self.now + timedelta(seconds=1)) if self.dice.random() < 0.5 else None
@@ -138,6 +155,9 @@ class World:
                 self.emit(events.RetryScheduled(node=name, until=clocks.isoformat(self.now + timedelta(seconds=5))))
             case cmd.Fail(node=name):
                 self.emit(events.Failed(node=name))
+            case cmd.Tolerate(node=name):
+                assert self.state.by_id[name].tolerate
+                self.emit(events.Tolerated(node=name))
             case cmd.Cancel(node=name):
                 self.emit(events.NodeCancelled(node=name))
             case cmd.Interrupt(node=name):
@@ -156,19 +176,49 @@ class World:
             case cmd.Finish(status=status):
                 self.emit(events.Finished(status=status))
 
+    def start(self, name: str, number: int) -> None:
+        self.may_start(name)
+        self.emit(events.Started(node=name, attempt=number))
+        self.calls.append(name)
+        self.in_flight.append((name, number, self.dice.choice(["ok", "ok", "ok", "transient", "permanent"])))
+
+    def resolve(self, name: str) -> None:
+        """Ask the condition and the items of a node; it is equally likely that they come to anything."""
+        node = self.state.by_id[name]
+        self.may_start(name)
+        if node.when and self.dice.random() < 0.4:
+            self.emit(events.Skipped(node=name, reason="chance"))
+        elif self.dice.random() < 0.1:
+            self.emit(events.Refused(node=name, error=_error("permanent")))
+        elif node.foreach is not None:
+            self.emit(
+                events.Expanded(node=name, items={f"k{number}": number for number in range(self.dice.randrange(4))})
+            )
+        else:
+            self.start(name, 1)
+
     def may_start(self, name: str) -> None:
         node, state = self.state.by_id[name], self.state
         if node.kind is NodeKind.PHASE:
             assert not state.is_stopping
-            for edge in node.edges:
-                assert state.nodes[edge.source].status is NodeStatus.SUCCEEDED
+            assert state.is_admitted
+            for edge in self.state.by_id[node.name].edges:
+                assert state.nodes[edge.source].status in DONE
+            if node.key:
+                self.may_run_beside(node)
         elif node.kind is NodeKind.DEFER:
             assert state.stage is Stage.DEFERRING
         else:
             assert state.stage is Stage.UNWINDING
             assert not state.running, "undo runs one at a time"
-        if node.kind is NodeKind.REVERT:
-            assert state.committed is None
+        if node.kind is NodeKind.REVERT and state.committed is not None:
+            assert state.nodes[name.removeprefix("revert/")].status is NodeStatus.TOLERATED
+
+    def may_run_beside(self, node: PlanNode) -> None:
+        foreach = self.state.by_id[node.name].foreach
+        assert foreach is not None
+        siblings = [name for name in self.state.instances[node.name].nodes if name in self.state.running]
+        assert len(siblings) < (foreach.max_parallel or 9)
 
     def finish_one(self) -> None:
         name, number, outcome = self.in_flight.pop(self.dice.randrange(len(self.in_flight)))
@@ -186,7 +236,7 @@ class World:
         if node.kind is NodeKind.PHASE and node.has_find:
             self.things[name] = self.things.get(name, 0) + 1
         elif node.kind is NodeKind.REVERT:
-            self.things[node.name] = 0
+            self.things[node.id.removeprefix("revert/")] = 0
 
     def crash(self) -> None:
         """Die: attempts under way may or may not have acted; a new driver folds the journal and goes on."""
@@ -217,8 +267,9 @@ def test_every_interleaving_ends_with_everything_accounted_for(plan: Plan, seed:
     world.run()
     state = world.state
 
-    for node in plan.nodes:
-        assert state.nodes[node.id].status in TERMINAL
+    for name, node in state.by_id.items():
+        assert node.kind in (NodeKind.REVERT, NodeKind.CLEANUP) or state.nodes[name].status in TERMINAL
+    assert sorted(state.in_order()) == sorted(state.nodes)
     assert (state.committed is not None) == (state.finished == "succeeded")
     _check_unwind(world)
     _check_things(world)
@@ -226,26 +277,27 @@ def test_every_interleaving_ends_with_everything_accounted_for(plan: Plan, seed:
 
 def _check_unwind(world: World) -> None:
     state = world.state
-    done = [name for name, node in state.nodes.items() if node.was_started and "/" in name]
+    done = [name for name, node in state.nodes.items() if node.was_started and name.startswith(("revert/", "cleanup/"))]
     wanted = []
     for name in reversed(state.started):
         plan, node = state.by_id[name], state.nodes[name]
         if plan.cleanup:
             wanted.append(plan.cleanup.id)
-        if plan.revert and state.committed is None and (node.status is NodeStatus.SUCCEEDED or node.residue):
+        is_wanted = node.status is NodeStatus.SUCCEEDED and state.committed is not None
+        if plan.revert and not is_wanted and (node.status is NodeStatus.SUCCEEDED or node.residue):
             wanted.append(plan.revert.id)
-    order = [call for call in dict.fromkeys(world.calls) if "/" in call]
+    order = [call for call in dict.fromkeys(world.calls) if call.startswith(("revert/", "cleanup/"))]
     assert order == wanted
     assert sorted(done) == sorted(wanted)
     if world.plan.defer is not None:
-        assert state.nodes["defer"].was_started
+        assert state.nodes["defer"].was_started or world.plan.defer.when
 
 
 def _check_things(world: World) -> None:
     """A creator with `find` leaves exactly one thing when the run commits, none when its revert ran."""
     state = world.state
-    for node in world.plan.nodes:
-        if not node.has_find:
+    for node in state.by_id.values():
+        if not node.has_find or node.foreach is not None:
             continue
         count, status = world.things.get(node.id, 0), state.nodes[node.id].status
         settled = any(isinstance(r.event, events.Settled) and r.event.node == node.id for r in world.log)
@@ -254,7 +306,8 @@ def _check_things(world: World) -> None:
         reverted = node.revert is not None and state.nodes[node.revert.id].status is NodeStatus.SUCCEEDED
         if reverted:
             assert count == 0
-        if node.revert is not None and state.committed is None and count and not settled:
+        is_left = state.committed is None or status is NodeStatus.TOLERATED
+        if node.revert is not None and is_left and count and not settled:
             undone = state.nodes[node.revert.id]
             assert undone.status is NodeStatus.FAILED or state.nodes[node.id].look_failed
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import pydantic
 import pytest
 
 from runner.base import clock as clocks
@@ -18,113 +15,10 @@ from runner.engine.control import Control
 from runner.engine.host import Silent
 from runner.engine.request import Request
 from runner.engine.run_state import RunState
-from runner.engine.runs import RunDirectory, Runs
 from runner.engine.states import RunStatus
-from runner.plan.plan import Edge, NodeKind, Output, Plan, PlanNode, Retry, Why
-from runner.registry import args, context
-from runner.registry.function import Effects, FunctionSpec, function
-from runner.registry.registry import Registry
-from runner.testing.host import MemoryHost
-
-
-class DoArgs(args.Arguments):
-    value: str = args.argument("Passed through.", default="")
-    password: args.SecretText = args.argument("A secret.", default="")
-
-
-class DoOutputs(args.Outputs):
-    model_config = pydantic.ConfigDict(**{**args.Outputs.model_config, "extra": "allow"})
-    value: str = ""
-
-
-class DoExport(args.ExportOutputs):
-    pass
-
-
-class Script:
-    """Decides what each call of `Do` does: `script[node]` is a list of actions, one an attempt."""
-
-    def __init__(self) -> None:
-        self.actions: dict[str, list[Callable[[context.PhaseContext], Any]]] = {}
-        self.calls: list[tuple[str, int, str]] = []
-        self.found: dict[str, args.Outputs] = {}
-        self.revealed: list[str] = []
-
-    def registry(self) -> Registry:
-        @function("Do", effects=Effects.MUTATES, idempotent=False, dynamic_outputs=True)
-        def do(ctx: context.PhaseContext, args: DoArgs) -> DoOutputs:
-            """Do what the test says."""
-            self.calls.append((ctx.phase, ctx.attempt, args.value))
-            self.revealed.append(ctx.reveal(args.password))
-            actions = self.actions.get(ctx.phase, [])
-            returned = actions.pop(0)(ctx) if actions else None
-            return returned if returned is not None else DoOutputs(value=args.value)
-
-        @function("Export", effects=Effects.CREATES, idempotent=False)
-        def export(ctx: context.PhaseContext, args: DoArgs) -> DoExport:
-            """Pretend to export."""
-            self.calls.append((ctx.phase, ctx.attempt, args.value))
-            return DoExport(export="e", bytes_read=1, bytes_new=1, bytes_stored=1)
-
-        @export.finder
-        def find(ctx: context.PhaseContext, args: DoArgs, token: str) -> args_outputs | None:
-            return self.found.get(ctx.phase)
-
-        assert isinstance(do, FunctionSpec)
-        return Registry([do, export])
-
-
-args_outputs = args.Outputs
-
-
-def node(name: str, after: tuple[str, ...] = (), kind: NodeKind = NodeKind.PHASE, **more: Any) -> PlanNode:
-    arguments = more.pop("arguments", {"value": name})
-    return PlanNode(
-        id=name if kind is NodeKind.PHASE else f"{kind}/{name}",
-        kind=kind,
-        name=name,
-        function=more.pop("function", "Do"),
-        arguments=arguments,
-        pointer="/actions/backup/phases/0",
-        edges=tuple(Edge(source=source, why=Why.NEEDS) for source in after),
-        **more,
-    )
-
-
-def plan(*nodes: PlanNode, **more: Any) -> Plan:
-    return Plan(blueprint="b", action="backup", file="b.yaml", nodes=nodes, **more)
-
-
-class Bench:
-    """A state directory, a script and a host, with which tests start and resume runs."""
-
-    def __init__(self, path: Path, clock: clocks.Clock) -> None:
-        self.script = Script()
-        self.clock = clock
-        self.runs = Runs(path, clock)
-        self.host = MemoryHost(self.script.registry(), clock=clock)
-        self.control = Control()
-
-    def create(self, plan: Plan, inputs: Mapping[str, Any] | None = None) -> RunDirectory:
-        return self.runs.create(Request(plan=plan, blueprint_text="", inputs=inputs or {}))
-
-    def drive(self, run: RunDirectory, observer: Any = None) -> RunState:
-        return drive.drive(run, self.host, observer, self.control, grace=timedelta(seconds=1))
-
-    def run(self, plan: Plan, inputs: Mapping[str, Any] | None = None) -> RunState:
-        return self.drive(self.create(plan, inputs))
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, clocks.SystemClock())
-
-
-def _raise(error: Exception) -> Callable[[context.PhaseContext], None]:
-    def act(ctx: context.PhaseContext) -> None:
-        raise error
-
-    return act
+from runner.plan.plan import NodeKind, Output, Retry
+from runner.registry import context
+from tests.unit.engine.bench import Bench, DoExport, DoOutputs, fail_with, node, plan
 
 
 def test_a_chain_runs_in_order_and_later_phases_read_earlier_outputs(bench: Bench) -> None:
@@ -157,7 +51,7 @@ def test_a_missing_declared_output_fails_the_phase(bench: Bench) -> None:
 
 
 def test_a_failure_undoes_what_was_done_newest_first(bench: Bench) -> None:
-    bench.script.actions["third"] = [_raise(errors.PermanentError("broken"))]
+    bench.script.actions["third"] = [fail_with(errors.PermanentError("broken"))]
     first = node("first", revert=node("first", kind=NodeKind.REVERT), cleanup=node("first", kind=NodeKind.CLEANUP))
     second = node("second", ("first",), revert=node("second", kind=NodeKind.REVERT))
     third = node("third", ("second",), revert=node("third", kind=NodeKind.REVERT))
@@ -174,7 +68,7 @@ def test_a_failure_undoes_what_was_done_newest_first(bench: Bench) -> None:
 
 def test_a_committed_run_cleans_up_but_reverts_nothing(bench: Bench) -> None:
     first = node("first", revert=node("first", kind=NodeKind.REVERT), cleanup=node("first", kind=NodeKind.CLEANUP))
-    bench.script.actions["cleanup/first"] = [_raise(errors.PermanentError("stuck"))]
+    bench.script.actions["cleanup/first"] = [fail_with(errors.PermanentError("stuck"))]
 
     state = bench.run(plan(first))
 
@@ -185,7 +79,7 @@ def test_a_committed_run_cleans_up_but_reverts_nothing(bench: Bench) -> None:
 
 def test_transient_failures_are_tried_again_within_the_limit(tmp_path: Path) -> None:
     bench = Bench(tmp_path, clocks.FakeClock())
-    bench.script.actions["first"] = [_raise(errors.TransientError("busy"))] * 2
+    bench.script.actions["first"] = [fail_with(errors.TransientError("busy"))] * 2
 
     state = bench.run(plan(node("first", retry=Retry(limit=2, initial=timedelta(minutes=1)))))
 
@@ -195,7 +89,7 @@ def test_transient_failures_are_tried_again_within_the_limit(tmp_path: Path) -> 
 
 
 def test_permanent_failures_are_not_tried_again(bench: Bench) -> None:
-    bench.script.actions["first"] = [_raise(errors.PermanentError("no"))]
+    bench.script.actions["first"] = [fail_with(errors.PermanentError("no"))]
 
     state = bench.run(plan(node("first", retry=Retry(limit=5))))
 
@@ -204,7 +98,7 @@ def test_permanent_failures_are_not_tried_again(bench: Bench) -> None:
 
 
 def test_a_defect_of_a_function_ends_the_run_with_the_internal_exit_code(bench: Bench) -> None:
-    bench.script.actions["first"] = [_raise(ZeroDivisionError("oops"))]
+    bench.script.actions["first"] = [fail_with(ZeroDivisionError("oops"))]
     run = bench.create(plan(node("first", retry=Retry(limit=5))))
 
     bench.drive(run)
@@ -436,7 +330,7 @@ def test_a_clock_that_goes_backwards_changes_neither_order_nor_result(tmp_path: 
 
 
 def test_an_attempt_that_cannot_tell_how_it_ended_is_in_doubt_and_not_failed(bench: Bench) -> None:
-    lost = _raise(errors.OutcomeUnknown("its reaper was killed"))
+    lost = fail_with(errors.OutcomeUnknown("its reaper was killed"))
     bench.script.actions = {"opaque": [lost], "harmless": [lost]}
     run = bench.create(plan(node("opaque"), node("harmless", idempotent=True)))
 
@@ -479,7 +373,7 @@ def test_what_a_crashed_attempt_created_is_taken_and_not_created_again(bench: Be
 
 
 def test_a_full_disk_under_a_function_is_no_defect(bench: Bench) -> None:
-    bench.script.actions["first"] = [_raise(OSError(28, "No space left on device", "/data/x"))]
+    bench.script.actions["first"] = [fail_with(OSError(28, "No space left on device", "/data/x"))]
     run = bench.create(plan(node("first")))
 
     bench.drive(run)

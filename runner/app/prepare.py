@@ -19,6 +19,7 @@ from runner.params import inputs, locations
 from runner.plan import compile as plans
 from runner.plan.plan import Plan
 from runner.registry import plugins
+from runner.templates import functions, template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +165,28 @@ def _prepare(
         )
     if point is not None:
         request = replace(request, artifacts_in=point.artifacts, restore_point=point.id)
+    request = replace(request, plan=_with_group(request))
     return Prepared(request=request, target=target, warnings=tuple(warnings))
+
+
+def _with_group(request: Request) -> Plan:
+    """Return the plan with the name of its concurrency group in place of the template.
+
+    Raises:
+        RunnerError: KB404, KB405 or KB702 if the template yields no name.
+    """
+    plan = request.plan
+    roots = {"inputs": request.inputs, "artifactsIn": request.artifacts_in, "object": request.object or {}}
+    try:
+        group = template.parse(plan.concurrency.group).render({**roots, "profile": request.profile or {}})
+    except errors.RunnerError as error:
+        error.context.setdefault("concurrency.group", plan.concurrency.group)
+        raise
+    if isinstance(group, secret.Secret):
+        raise secret.SecretMisuse(
+            f"the secret {group.label} would name a concurrency group", hint="use an input that is not secret"
+        )
+    return replace(plan, concurrency=replace(plan.concurrency, group=functions.text_of(group)))
 
 
 def _inputs(app: application.Application, order: Order, action: Action) -> Mapping[str, JsonValue | secret.Secret]:

@@ -12,6 +12,8 @@ SIGNS: Mapping[str, tuple[str, str]] = {
     "succeeded": ("✓", "green"),
     "failed": ("✗", "red"),
     "cancelled": ("✗", "yellow"),
+    "skipped": ("–", "bright_black"),
+    "tolerated": ("!", "yellow"),
     "not_run": ("–", "bright_black"),
     "pending": ("·", "bright_black"),
     "running": ("▸", "cyan"),

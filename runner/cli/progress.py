@@ -87,12 +87,26 @@ class Phases:
         match record.event:
             case events.Attached():
                 self._display.line(self._header)
+            case events.Queued(message=message, hint=hint):
+                self._display.line(f"  {self._sign('waiting')} {message}; waiting for it to end")
+                self._display.line(f"    {hint}")
             case events.Started():
                 self._display.started(record.event.node)
             case events.InDoubt() if state.nodes[record.event.node].finished_at:
                 pass  # its end was decided in the same turn, and has a line of its own
-            case events.Succeeded() | events.Failed() | events.NodeCancelled() | events.Gated() | events.InDoubt():
+            case (
+                events.Succeeded()
+                | events.Skipped()
+                | events.Refused()
+                | events.Tolerated()
+                | events.Failed()
+                | events.NodeCancelled()
+                | events.Gated()
+                | events.InDoubt()
+            ):
                 self._ended(state.by_id[record.event.node], state)
+            case events.Expanded(node=node):
+                self._expanded(state.by_id[node], state)
             case events.RetryScheduled():
                 self._retry(record, record.event, state)
             case events.Warned():
@@ -118,12 +132,18 @@ class Phases:
         if more:
             self._display.line(f"    … all of the log: runner logs {self._run}")
 
+    def _expanded(self, node: PlanNode, state: RunState) -> None:
+        instances = state.instances[node.id].nodes
+        self._lines.widen((name, node.function) for name in instances)
+        if not instances:
+            self._ended(node, state)
+
     def _ended(self, node: PlanNode, state: RunState) -> None:
         self._display.ended(node.id)
         known = state.nodes[node.id]
         self._display.line(
             self._lines.line(
-                node.name,
+                f"{node.name}/{node.key}" if node.key else node.name,
                 node.function,
                 kind=node.kind,
                 status=known.status,
@@ -131,6 +151,7 @@ class Phases:
                 attempts=known.attempt,
                 code=known.error.code if known.error else None,
                 outputs=known.outputs,
+                reason="for no item" if node.foreach and not known.reason else known.reason,
             )
         )
 
@@ -138,12 +159,14 @@ class Phases:
         self._display.ended(event.node)
         error = state.nodes[event.node].error
         pause = clocks.parse_isoformat(event.until) - clocks.parse_isoformat(record.at)
-        sign = self._console.style(phrases.SIGNS["retrying"][0], on=self._console.err, fg="yellow")
         said = f": {error.message}" if error else ""
         again = durations.for_people(max(0.0, pause.total_seconds()))
-        self._display.line(
-            f"  {sign} {event.node}  attempt {state.nodes[event.node].attempt} failed{said}; again in {again}"
-        )
+        attempt = f"attempt {state.nodes[event.node].attempt} failed{said}"
+        self._display.line(f"  {self._sign('retrying')} {event.node}  {attempt}; again in {again}")
+
+    def _sign(self, status: str) -> str:
+        sign, colour = phrases.SIGNS[status]
+        return self._console.style(sign, on=self._console.err, fg=colour)
 
     def _log(self) -> None:
         verbose = self._console.settings.verbose

@@ -38,9 +38,14 @@ class PhaseLines:
     def __init__(self, console: consoles.Console, stream: consoles.Stream, nodes: Iterable[tuple[str, str]]) -> None:
         self._console = console
         self._stream = stream
-        listed = list(nodes)
-        self._names = min(32, max((len(name) for name, _ in listed), default=0))
-        self._functions = min(24, max((len(function) for _, function in listed), default=0))
+        self._names = self._functions = 0
+        self.widen(nodes)
+
+    def widen(self, nodes: Iterable[tuple[str, str]]) -> None:
+        """Make room for further nodes."""
+        for name, function in nodes:
+            self._names = max(self._names, min(32, len(name)))
+            self._functions = max(self._functions, min(24, len(function)))
 
     def line(
         self,
@@ -53,14 +58,18 @@ class PhaseLines:
         attempts: int,
         code: str | None,
         outputs: Mapping[str, Any],
+        reason: str | None = None,
     ) -> str:
-        """Write the line of a node that has ended or waits."""
+        """Write the line of a node that has ended or waits; a reason tells why it was skipped or did nothing."""
         sign, colour = phrases.SIGNS[status]
-        found = [_UNDO.get((kind, status), ""), f"error[{code}]" if code and status == "failed" else ""]
+        has_failed = code is not None and status in ("failed", "tolerated")
+        found = [_UNDO.get((kind, status), ""), f"error[{code}]" if has_failed else ""]
         if attempts > 1:
             found.append(f"{attempts} attempts")
         if status not in ("succeeded", "failed"):
             found.append(status.replace("_", " "))
+        if reason and status in ("skipped", "succeeded"):
+            found.append(reason)
         said = ", ".join(filter(None, [*found, phrases.facts(outputs)]))
         took = "" if seconds is None else durations.for_people(seconds)
         shown = self._console.style(sign, on=self._stream, fg=colour)
@@ -77,6 +86,7 @@ class PhaseLines:
             attempts=phase.attempts,
             code=phase.error.code if phase.error else None,
             outputs=phase.outputs,
+            reason=phase.reason,
         )
 
 
@@ -84,6 +94,12 @@ def node_of(phase: PhaseResult) -> str:
     """Return how a node is called: its phase, after `revert/` or `cleanup/` when it undoes it."""
     prefix = f"{phase.kind}/" if phase.kind in ("revert", "cleanup") else ""
     return f"{prefix}{phase.name}{'/' + phase.key if phase.key else ''}"
+
+
+def shown(run: RunResult) -> list[PhaseResult]:
+    """Return the phases that get a line: a phase with instances leaves that to them."""
+    divided = {phase.name for phase in run.phases if phase.key}
+    return [phase for phase in run.phases if phase.key or phase.kind != "phase" or phase.name not in divided]
 
 
 def outcome(console: consoles.Console, run: RunResult, restore: str | None) -> Iterator[str]:
@@ -115,7 +131,11 @@ def undone(run: RunResult) -> Iterator[str]:
     """Say what was undone, and what could not be."""
     for kind, done in (("revert", "reverted"), ("cleanup", "cleaned up")):
         for status, said in (("succeeded", done), ("failed", f"not {done}")):
-            names = [phase.name for phase in run.phases if (phase.kind, phase.status) == (kind, status)]
+            names = [
+                node_of(phase).removeprefix(f"{kind}/")
+                for phase in run.phases
+                if (phase.kind, phase.status) == (kind, status)
+            ]
             if names:
                 yield f"  {said}: {', '.join(names)}"
 

@@ -27,7 +27,7 @@ def resolve(session: Session, node: PlanNode) -> events.Event | None:
         if isinstance(holds, events.ErrorValue):
             return events.Refused(node=node.id, error=holds)
         if not holds:
-            return events.Skipped(node=node.id, reason=f"{node.when} is false")
+            return events.Skipped(node=node.id, reason=f"its condition is false: {node.when}")
     if (foreach := node.foreach) is None:
         return None
     items = _asked(session, node, "/foreach/items", lambda: expand.items(foreach, known))

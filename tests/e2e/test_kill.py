@@ -46,7 +46,25 @@ def volume(directory: Path) -> killing.Example:
     return killing.Example(backup=(blueprint,), restore=(blueprint,), records=(15, 11), compare=compare)
 
 
-EXAMPLES = {"01-first-backup": bank, "04-volume": volume}
+def chain(directory: Path) -> killing.Example:
+    """Several databases of one application, with a foreach, a cleanup, a revert and conditions."""
+
+    def compare(restore: dict[str, Any]) -> None:
+        restored = Path(restore["phases"][1]["outputs"]["target"]).parent
+        assert tree(restored / "photos" / "photos") == tree(directory / "data" / "photos")
+        assert [each["key"] for each in restore["phases"] if each["key"]] == ["harbour", "hill", "market", "station"]
+        assert not (directory / "data" / "closed").exists(), "the chain is closed"
+        book = (directory / "data" / "book.txt").read_text().split()
+        assert book == sorted(set(book)), "every backup stands in the book once"
+        assert all(run.startswith("b00000") for run in book)
+
+    blueprint = str(directory / "blueprint.yaml")
+    return killing.Example(
+        backup=(blueprint, "--set", "seconds=0.1"), restore=(blueprint,), records=(45, 18), compare=compare
+    )
+
+
+EXAMPLES = {"01-first-backup": bank, "04-volume": volume, "05-parallel": chain}
 
 
 def tree(path: Path) -> dict[str, tuple[int, int, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -47,10 +49,15 @@ def _check_phase(directory: RunDirectory, phase: str | None) -> None:
         raise errors.UsageError(f'the run {directory.id} has no phase "{phase}"', hint=suggest.hint(phase, names))
 
 
+def _is_of(line: Mapping[str, Any], phase: str | None) -> bool:
+    """Tell whether a line is of a phase, or of an instance of it."""
+    return phase is None or line.get("phase") == phase or str(line.get("phase", "")).startswith(f"{phase}/")
+
+
 def _print(console: consoles.Console, tail: loglines.Tail, phase: str | None) -> None:
     for line in tail.new():
         if console.out.closed:
             return
-        if phase not in (None, line.get("phase")) or not loglines.is_shown(line, verbose=console.settings.verbose):
+        if not _is_of(line, phase) or not loglines.is_shown(line, verbose=console.settings.verbose):
             continue
         console.out.line(loglines.text(line) if console.is_text else json.dumps(line, ensure_ascii=False))

@@ -33,8 +33,9 @@ def _text(console: consoles.Console, run: RunResult) -> Iterator[str]:
     took = f", took {phrases.between(run.started_at, run.finished_at)}" if run.finished_at else ""
     yield f"  {status}, started {phrases.when(run.started_at)}{took}"
     yield ""
-    lines = report.PhaseLines(console, console.out, [(phase.name, phase.function) for phase in run.phases])
-    yield from map(lines.of, run.phases)
+    phases = report.shown(run)
+    names = [(f"{phase.name}/{phase.key}" if phase.key else phase.name, phase.function) for phase in phases]
+    yield from map(report.PhaseLines(console, console.out, names).of, phases)
     for warning in run.warnings:
         yield f"  {console.style('warning:', fg='yellow')} {warning['phase']}: {warning['message']}"
     for node, error in run.failures:

@@ -23,7 +23,10 @@ def test_a_phase_whose_condition_is_false_is_skipped_and_does_not_stand_in_the_w
     state = bench.run(plan(first, node("second", ("first",))), {"wanted": False})
 
     assert state.finished == "succeeded"
-    assert (state.nodes["first"].status, state.nodes["first"].reason) == ("skipped", "inputs.wanted is false")
+    assert (state.nodes["first"].status, state.nodes["first"].reason) == (
+        "skipped",
+        "its condition is false: inputs.wanted",
+    )
     assert [name for name, _, _ in bench.script.calls] == ["second"]
 
 
@@ -54,7 +57,7 @@ def test_what_reads_data_of_a_skipped_phase_fails(bench: Bench) -> None:
     state = bench.run(plan(node("first", when="false"), second))
 
     assert state.failures[0][1].code == "KB404"
-    assert "was skipped (false is false)" in state.failures[0][1].message
+    assert "was skipped (its condition is false: false)" in state.failures[0][1].message
 
 
 def test_data_of_a_skipped_phase_has_a_default(bench: Bench) -> None:

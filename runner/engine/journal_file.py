@@ -14,6 +14,7 @@ from runner.engine import events, journal
 # Space is taken in steps, and a reserve is always left: a full disk then stops the run, but it can still be unwound.
 _STEP = 1 << 20
 _RESERVE_BASE = 256 << 10
+_RESERVE_INSTANCE = 2 << 10
 _AT = re.compile(rb'"at":"([^"]+)"')
 
 
@@ -58,7 +59,7 @@ class FileJournal:
         data = path.read_bytes()
         self.records, self._end = journal.read(data)
         # The first record holds the plan, so its size tells how much the unwind may have to write.
-        self._reserve = _RESERVE_BASE + 4 * data.find(b"\n")
+        self._reserve = _RESERVE_BASE + 4 * data.find(b"\n") + _reserve(self.records)
         os.ftruncate(self._descriptor, self._end)
         self._allocated = self._end
 
@@ -68,6 +69,7 @@ class FileJournal:
             raise journal.JournalFailed(f"the journal {self._path} failed before")
         group = tuple(records)
         data = b"".join(journal.encode(record, group[0].seq) for record in group)
+        self._reserve += _reserve(group)
         try:
             self._make_room(len(data))
             written = 0
@@ -99,3 +101,9 @@ class FileJournal:
         if not self._failed:
             os.ftruncate(self._descriptor, self._end)
         os.close(self._descriptor)
+
+
+def _reserve(records: Iterable[events.Record]) -> int:
+    """Return what the unwind may have to write for the instances that these records bring into being."""
+    expanded = (record.event for record in records if isinstance(record.event, events.Expanded))
+    return sum(_RESERVE_INSTANCE * len(event.items) for event in expanded)

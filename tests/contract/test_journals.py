@@ -142,3 +142,19 @@ def test_a_full_disk_leaves_room_for_the_end_of_the_run(tmp_path: Path, monkeypa
         seq += 1
     held.append([record(seq, "undone")])
     assert len(journal_file.load(path)) == seq + 1
+
+
+@pytest.mark.parametrize("reopened", [False, True])
+def test_room_is_kept_for_the_end_of_every_instance(tmp_path: Path, reopened: bool) -> None:
+    path = tmp_path / "journal"
+    journal_file.create(path, record(0))
+    held = journal_file.FileJournal(path)
+    expanded = events.Expanded(node="copy", items={str(number): number for number in range(2000)})
+
+    held.append([events.Record(seq=1, at=record(1).at, elapsed=0.0, event=expanded)])
+    if reopened:
+        held.close()
+        held = journal_file.FileJournal(path)
+        held.append([record(2)])
+
+    assert path.stat().st_size > 2000 * 2048

@@ -47,6 +47,7 @@ metadata: {name: whole}
 actions:
   backup:
     timeout: 2h
+    concurrency: {group: whole, maxParallel: 2}
     inputs:
       password: {type: string, secret: true, required: true}
     outputArtifacts:
@@ -65,7 +66,12 @@ actions:
       needs: [ask]
       args: {paths: ["{{ phases.ask.outputs.source }}"]}
       timeout: 10m
-    - {name: image, func: SnapshotVolume, args: {volume: /dev/null}}
+    - name: image
+      func: SnapshotVolume
+      when: phases.files.outputs.files > 0
+      foreach: {items: [zero, full], key: item, maxParallel: 1, failFast: true}
+      onError: continue
+      args: {volume: "/dev/{{ item }}"}
     deferPhase: {func: RunCommand, args: {script: "true"}}
   restore:
     inputArtifactNames: [files]

@@ -98,20 +98,21 @@ class Phases:
                 events.Succeeded()
                 | events.Skipped()
                 | events.Refused()
-                | events.Tolerated()
                 | events.Failed()
                 | events.NodeCancelled()
                 | events.Gated()
                 | events.InDoubt()
             ):
                 self._ended(state.by_id[record.event.node], state)
+            case events.Tolerated(node=node):
+                self._ended(state.by_id[node], state)
+                self._warning(node, tolerated(node, state))
             case events.Expanded(node=node):
                 self._expanded(state.by_id[node], state)
             case events.RetryScheduled():
                 self._retry(record, record.event, state)
             case events.Warned():
-                warning = self._console.style("warning:", on=self._console.err, fg="yellow")
-                self._display.line(f"    {warning} {record.event.node}: {record.event.message}")
+                self._warning(record.event.node, record.event.message)
             case events.CancelRequested():
                 by_signal = record.event.request == "signal"
                 stop = "; Ctrl-C again stops at once" if by_signal else ""
@@ -164,6 +165,10 @@ class Phases:
         attempt = f"attempt {state.nodes[event.node].attempt} failed{said}"
         self._display.line(f"  {self._sign('retrying')} {event.node}  {attempt}; again in {again}")
 
+    def _warning(self, node: str, message: str) -> None:
+        warning = self._console.style("warning:", on=self._console.err, fg="yellow")
+        self._display.line(f"    {warning} {node}: {message}")
+
     def _sign(self, status: str) -> str:
         sign, colour = phrases.SIGNS[status]
         return self._console.style(sign, on=self._console.err, fg=colour)
@@ -186,8 +191,15 @@ class Warnings:
 
     def on_event(self, record: events.Record, state: RunState) -> None:
         """Show a warning."""
-        if isinstance(record.event, events.Warned) and self._console.is_text:
-            self._console.warn(f"{record.event.node}: {record.event.message}")
+        if not self._console.is_text:
+            return
+        match record.event:
+            case events.Warned(node=node, message=message):
+                self._console.warn(f"{node}: {message}")
+            case events.Tolerated(node=node):
+                self._console.warn(f"{node}: {tolerated(node, state)}")
+            case _:
+                pass
 
     def on_progress(self, progress: host.Progress) -> None:
         """Ignore the progress."""
@@ -304,6 +316,12 @@ def _live(console: consoles.Console) -> Iterator[Live]:
     live = Live(bars)
     with bars, console.err.through(live.line):
         yield live
+
+
+def tolerated(node: str, state: RunState) -> str:
+    """Say why a phase has failed with which the action goes on."""
+    error = state.nodes[node].error
+    return f"{error.message}; the action goes on" if error else "the action goes on"
 
 
 def amount(progress: host.Progress) -> str:

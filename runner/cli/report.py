@@ -111,12 +111,13 @@ def outcome(console: consoles.Console, run: RunResult, restore: str | None) -> I
         restore: The command that restores, without `--from`; None when the blueprint has no such action.
     """
     took = durations.for_people(run.duration)
+    complete = f"complete with {phrases.count(len(run.warnings), 'warning')}" if run.warnings else "complete"
     if not run.restore_points:
-        yield f"{console.style(run.action, bold=True)} complete after {took}"
+        yield f"{console.style(run.action, bold=True)} {complete} after {took}"
         yield from (f"  restored to:  {place}" for place in _targets(run))
     for point in map(dict[str, Any], run.restore_points):
         new = f"{quantities.bytes_for_people(point['bytesStored'])} stored" if point["bytesNew"] else "nothing new"
-        yield console.style(f"Restore point {point['id'][:8]}", bold=True) + f", complete after {took}, {new}"
+        yield console.style(f"Restore point {point['id'][:8]}", bold=True) + f", {complete} after {took}, {new}"
         if restore is not None:
             yield f"  restore:  {restore} --from {point['id'][:8]}"
 
@@ -142,6 +143,8 @@ def undone(run: RunResult) -> Iterator[str]:
 
 def waits(run: RunResult) -> Iterator[str]:
     """Say for what a waiting run waits, and which command lets it go on."""
+    if run.behind is not None and run.finished_at is None:
+        yield f"  {run.behind}"
     for phase in run.phases:
         node = node_of(phase)
         if node not in run.persons:

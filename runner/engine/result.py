@@ -43,7 +43,12 @@ class PhaseResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """One run, finished or not; `persons` are the nodes that wait for an approval or for being settled."""
+    """One run, finished or not.
+
+    Attributes:
+        behind: Says which run has the concurrency group that it waits for.
+        persons: The nodes that wait for an approval or for being settled.
+    """
 
     id: str
     blueprint: str
@@ -57,6 +62,7 @@ class RunResult:
     restore_points: tuple[JsonObject, ...]
     warnings: tuple[JsonObject, ...]
     failures: tuple[tuple[str, events.ErrorValue], ...]
+    behind: str | None
     persons: tuple[str, ...]
 
     @property
@@ -87,6 +93,7 @@ class RunResult:
                 "blueprint": self.blueprint,
                 "action": self.action,
                 "status": self.status.value,
+                "reason": self.behind,
                 "startedAt": self.started_at,
                 "finishedAt": self.finished_at,
                 "phases": [_phase_json(phase) for phase in self.phases],
@@ -129,6 +136,7 @@ def of_state(run: str, state: RunState, now: datetime, *, driven: bool) -> RunRe
         restore_points=(point,) if point else (),
         warnings=tuple({"phase": phase, "message": message} for phase, message in state.warnings),
         failures=tuple(state.failures),
+        behind=state.behind,
         persons=persons,
     )
 

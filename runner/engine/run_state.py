@@ -258,7 +258,7 @@ class RunState:
 
     def _on_tolerated(self, record: events.Record, event: events.Tolerated) -> None:
         self._move(event.node, NodeStatus.TOLERATED, record)
-        self.warnings.append((event.node, f"failed, which is tolerated: {self._error(event.node).message}"))
+        self.warnings.append((event.node, f"failed, and the action went on: {self._error(event.node).message}"))
 
     def _on_cancelled(self, record: events.Record, event: events.NodeCancelled) -> None:
         self._move(event.node, NodeStatus.CANCELLED, record)

@@ -90,7 +90,7 @@ def test_a_tolerated_failure_is_a_warning(bench: Bench) -> None:
 
     assert state.finished == "succeeded"
     assert state.nodes["first"].status == "tolerated"
-    assert state.warnings == [("first", "failed, which is tolerated: no space")]
+    assert state.warnings == [("first", "failed, and the action went on: no space")]
 
 
 def test_a_failure_is_tolerated_only_after_the_last_attempt(bench: Bench) -> None:

@@ -152,7 +152,7 @@ class Phases:
                 attempts=known.attempt,
                 code=known.error.code if known.error else None,
                 outputs=known.outputs,
-                reason="for no item" if node.foreach and not known.reason else known.reason,
+                reason=known.reason,
             )
         )
 

@@ -16,7 +16,7 @@ class NodeState:
     """What is known of one node.
 
     Attributes:
-        reason: Why it was skipped.
+        reason: Why it was skipped, or has done nothing.
         attempt: How many attempts there were, `retries` how many of them the retry policy granted.
         residue: What it has created without having succeeded.
         looked: Whether `find` needs no more asking since the last attempt; `look_failed` that it never answered.

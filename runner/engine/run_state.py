@@ -191,7 +191,7 @@ class RunState:
         self.unfinished += len(made)
         self.ready.update(dict.fromkeys(instances.first()))
         if instances.is_over:
-            self._move(event.node, NodeStatus.SUCCEEDED, record)
+            self._move(event.node, NodeStatus.SUCCEEDED, record).reason = "there is no item"
 
     def _on_refused(self, record: events.Record, event: events.Refused) -> None:
         self.nodes[event.node].error = event.error

@@ -127,3 +127,23 @@ def papers(directory: Path) -> Path:
     (source / "letter.txt").write_text("dear reader\n" * 100)
     (source / "empty").write_text("")
     return source
+
+
+MANY = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: many
+actions:
+  backup:
+    concurrency: {maxParallel: 1}
+    inputs:
+      names: {type: array, default: [left, right]}
+      extra: {type: boolean, default: false}
+    phases:
+    - {name: extra, func: RunCommand, when: inputs.extra, args: {command: ["true"]}}
+    - {name: each, func: RunCommand, foreach: {items: inputs.names}, args: {command: [echo, "{{ item }}"]}}
+    - {name: nothing, func: RunCommand, foreach: {items: []}, args: {command: ["false"]}}
+    - {name: shaky, func: RunCommand, onError: continue, args: {command: ["false"]}}
+    - {name: after, func: RunCommand, args: {command: ["true"]}}
+"""

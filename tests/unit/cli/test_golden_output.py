@@ -95,3 +95,9 @@ def test_findings_in_each_form(told: Told, tmp_path: Path) -> None:
     told("findings-text", "validate", "blueprint.yaml")
     told("findings-json", "validate", "blueprint.yaml", "--format", "json")
     told("findings-github", "validate", "blueprint.yaml", "--format", "github")
+
+
+def test_instances_skipped_phases_and_tolerated_failures(told: Told, tmp_path: Path) -> None:
+    blueprints.write(tmp_path, blueprints.MANY)
+    told("many", "exec", "blueprint.yaml", "--run-id", RUN)
+    told("many-show", "show", RUN)

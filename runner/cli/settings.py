@@ -45,7 +45,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     """Return the settings of a command line without options.
 
     The state directory is `RUNNER_STATE_DIR`, else `$XDG_STATE_HOME/blueprint-runner`; the configuration is
-    `RUNNER_CONFIG`, else `$XDG_CONFIG_HOME/blueprint-runner/config.yaml` where that file exists.
+    `RUNNER_CONFIG`, else `$XDG_CONFIG_HOME/blueprint-runner/config.yaml` where that file is to be seen.
     """
     home = Path(environment.get("HOME") or os.path.expanduser("~"))
     state_home = Path(environment.get("XDG_STATE_HOME") or home / ".local/state")
@@ -54,5 +54,5 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     config = environment.get("RUNNER_CONFIG")
     return Settings(
         state_dir=Path(environment.get("RUNNER_STATE_DIR") or state_home / PROGRAM),
-        config=Path(config) if config else (usual_config if usual_config.is_file() else None),
+        config=Path(config) if config else (usual_config if os.path.isfile(usual_config) else None),
     )

@@ -138,6 +138,12 @@ def test_configuration_is_found_in_its_usual_place_only_if_it_is_there(tmp_path:
     assert settings_module.from_environment(environment).config == tmp_path / "blueprint-runner" / "config.yaml"
 
 
+def test_a_configuration_in_the_home_of_another_user_is_none(as_ordinary_user: Path) -> None:
+    hidden = as_ordinary_user / "hidden"
+    hidden.mkdir(0)
+    assert settings_module.from_environment({"HOME": str(hidden)}).config is None
+
+
 def test_version_is_printed(cli: Cli) -> None:
     assert cli("--version").out == "runner 0.1.0\n"
 

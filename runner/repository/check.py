@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from concurrent import futures
@@ -40,6 +41,7 @@ class Report:
         problems: Ordered by object; empty when all is well.
         unused_packs: Packs that no index names: left by interrupted exports, removed by pruning, no problem.
         bytes_read: Content that was read and hashed again.
+        locked: Whether pruning was kept out; where that was not possible, it may have removed what vanished meanwhile.
     """
 
     problems: tuple[Problem, ...]
@@ -48,6 +50,7 @@ class Report:
     chunks: int
     unused_packs: int
     bytes_read: int
+    locked: bool
 
 
 def check(
@@ -59,7 +62,7 @@ def check(
 ) -> Report:
     """Check all objects of a repository; nothing is changed.
 
-    It holds a shared lock, so that no pruning takes away what is being looked at.
+    It holds a shared lock, so that no pruning takes away what is being looked at, unless the location is read-only.
 
     Args:
         repo: The repository.
@@ -70,8 +73,22 @@ def check(
     Raises:
         RepositoryLocked: While the repository is being pruned.
     """
-    with repo.lock(exclusive=False):
-        return _Check(repo, cancel or cancels.CancelToken(), progress or (lambda *_: None)).run(read_data)
+    with contextlib.ExitStack() as stack:
+        locked = _lock(repo, stack)
+        return _Check(repo, cancel or cancels.CancelToken(), progress or (lambda *_: None)).run(
+            read_data, locked=locked
+        )
+
+
+def _lock(repo: repositories.Repository, stack: contextlib.ExitStack) -> bool:
+    """Take a shared lock for as long as the stack lasts; tell whether it was possible to write one."""
+    try:
+        stack.enter_context(repo.lock(exclusive=False))
+    except errors.EnvironmentProblem as problem:
+        if problem.code != "RT311":
+            raise
+        return False
+    return True
 
 
 class _Check:
@@ -92,7 +109,7 @@ class _Check:
             repo.location, repo.keys, random=repo.random, clock=repo.clock, index=self._index
         )
 
-    def run(self, read_data: bool) -> Report:
+    def run(self, read_data: bool, *, locked: bool) -> Report:
         self._check_heads()
         self._check_segments()
         unused, read = self._check_packs(read_data)
@@ -114,6 +131,7 @@ class _Check:
             chunks=self._indexed.total(),
             unused_packs=unused,
             bytes_read=read,
+            locked=locked,
         )
 
     def _note(self, name: str, problem: errors.RunnerError) -> None:

@@ -49,11 +49,17 @@ def init(console: consoles.Console, location: str | None, passphrase_file: Path 
 def check(console: consoles.Console, read_data: bool, location: str | None, passphrase_file: Path | None) -> int:
     """Look for damage, and name the restore points that it concerns.
 
-    Without --read-data only what the repository knows about its data is read. Nothing is changed.
+    Without --read-data only what the repository knows about its data is read. Nothing is changed; the
+    location may be read-only.
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
     report = checks.check(repository, read_data)
+    if not report.locked:
+        console.note(
+            "the location is read-only, so this check could not lock it: "
+            "objects that vanished meanwhile may have been pruned from elsewhere"
+        )
     console.result(shapes.of(report), lambda: _report(console, report))
     if report.problems:
         raise failures.RepositoryDamaged(

@@ -517,3 +517,23 @@ def test_a_secret_input_is_masked_in_a_dry_run(cli: Cli, tmp_path: Path) -> None
         answer = cli("exec", "blueprint.yaml", "--set-file", "password=password", "--dry-run", "-o", form)
         assert (answer.code, "[secret]" in answer.out) == (0, True)
         assert "hunter22" not in answer.out + answer.err
+
+
+def test_a_read_only_repository_is_checked_and_that_is_told(
+    cli: Cli, as_ordinary_user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_STATE_DIR", str(as_ordinary_user / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(as_ordinary_user))
+    assert cli("repository", "init").code == 0
+    place = as_ordinary_user / "state" / "repository"
+    directories = [place, *(path for path in place.rglob("*") if path.is_dir())]
+    for directory in directories:
+        directory.chmod(0o500)
+    answer = cli("repository", "check")
+    for directory in directories:
+        directory.chmod(0o700)
+    assert (answer.code, answer.out) == (0, "2 objects, 0 restore points: no problems\n")
+    assert answer.err == (
+        "the location is read-only, so this check could not lock it: "
+        "objects that vanished meanwhile may have been pruned from elsewhere\n"
+    )

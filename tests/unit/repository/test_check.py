@@ -11,6 +11,7 @@ from runner.base import cancel, errors
 from runner.locations import memory
 from runner.registry.location import ObjectMissing
 from runner.repository import check, failures, keys, repository, verifying, volumes
+from runner.testing import faults
 from tests.property.test_volumes import Image, export
 from tests.unit.repository.making import CHEAP, contents, counted_bytes, make, noise, point, put, reopen
 
@@ -194,3 +195,29 @@ def test_nothing_is_changed_by_a_check() -> None:
     with pytest.raises(ObjectMissing):
         repo.location.get("locks/any")
     assert reopen(repo).points()[0].id == "bbbbbbbb"
+
+
+def read_only() -> faults.FaultyLocation:
+    """Return a location with those objects that takes no new ones."""
+    refusal = errors.EnvironmentProblem("it cannot be used: Read-only file system", code="RT311")
+    return faults.FaultyLocation(copy(), faults.FaultSet(faults.Fault(method="put", call=0, error=refusal)))
+
+
+def test_a_read_only_location_is_checked_without_a_lock() -> None:
+    report = check.check(repository.open(read_only(), "secret", clock=make().clock), read_data=True)
+    assert (report.problems, report.locked) == ((), False)
+    assert report.bytes_read > 0
+
+
+def test_a_location_that_can_be_written_is_checked_under_a_lock() -> None:
+    faulty = faults.FaultSet()
+    repo = repository.open(faults.FaultyLocation(copy(), faulty), "secret", clock=make().clock)
+    assert check.check(repo, read_data=False).locked
+    assert (faulty.calls["put"], faulty.calls["delete"]) == (1, 1)
+
+
+def test_other_problems_with_the_lock_are_no_read_only_location() -> None:
+    full = errors.EnvironmentProblem("the disk is full", code="RT312")
+    faulty = faults.FaultyLocation(copy(), faults.FaultSet(faults.Fault(method="put", error=full)))
+    with pytest.raises(errors.EnvironmentProblem, match="full"):
+        check.check(repository.open(faulty, "secret", clock=make().clock), read_data=False)

@@ -105,9 +105,25 @@ def exists(repository: repositories.Repository, point: ids.RestorePointId) -> bo
 
 
 def store(repository: repositories.Repository, draft: host.PointDraft) -> restore_point.RestorePoint:
-    """Store a restore point durably; storing the same one again changes nothing."""
+    """Store a restore point durably; storing the same one again changes nothing.
+
+    Raises:
+        ExportMissing: If an export is gone; nothing is stored then.
+    """
+    try:
+        return repository.put_point(_point(repository, draft))
+    except failures.ExportMissing as problem:
+        raise failures.ExportMissing(
+            "what this run exported is gone from the repository: it was pruned or deleted before the run had ended",
+            details=problem.message,
+            hint="run the backup again; what a run has exported is kept for 30 days while it waits",
+            context=problem.context,
+        ) from problem
+
+
+def _point(repository: repositories.Repository, draft: host.PointDraft) -> restore_point.RestorePoint:
     request = draft.request
-    point = restore_point.RestorePoint(
+    return restore_point.RestorePoint(
         id=id_of(draft.token),
         created=draft.created,
         blueprint=request.plan.blueprint,
@@ -119,7 +135,6 @@ def store(repository: repositories.Repository, draft: host.PointDraft) -> restor
         artifacts=draft.artifacts,
         exports=tuple(_export(repository, export) for export in draft.exports),
     )
-    return repository.put_point(point)
 
 
 def _export(repository: repositories.Repository, draft: host.ExportDraft) -> restore_point.PointExport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -55,6 +56,7 @@ class Services:
         self, app: application.Application, directory: runs.RunDirectory, request: Request, token: str
     ) -> None:
         self._app = app
+        self._run = directory.id
         self._request = request
         self._target = locations.from_json(request.location)
         self._lock = threading.RLock()
@@ -96,22 +98,28 @@ class Services:
         """Tell whether the restore point of a draft with this token is stored."""
         return restore_points.exists(self._repository, restore_points.id_of(token))
 
-    def close(self) -> None:
-        """Close what was opened."""
+    def close(self, *, ended: bool) -> None:
+        """Close what was opened; what a run that has ended exported is kept by its restore point alone."""
         with self._lock:
             opened, self._opened = self._opened, {}
         running = opened.get(commands.Commands)
         if running is not None:
             running.close()
+        repository = opened.get(repositories.Repository)
+        if ended and repository is not None:
+            with contextlib.suppress(errors.RunnerError):  # marks that are left lose their effect by themselves
+                repository.release_exports(self._run)
 
     @property
     def _repository(self) -> repositories.Repository:
         return self.service(repositories.Repository)
 
     def _open_repository(self) -> repositories.Repository:
-        if any(node.exports for node in self._request.plan.nodes):
-            return self._app.provide_repository(self._target)
-        return self._app.open_repository(self._target)
+        if not any(node.exports for node in self._request.plan.nodes):
+            return self._app.open_repository(self._target)
+        opened = self._app.provide_repository(self._target)
+        opened.keep_exports(self._run)
+        return opened
 
     def _once(self, key: object, make: Callable[[], Any]) -> Any:
         with self._lock:

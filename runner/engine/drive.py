@@ -93,7 +93,7 @@ def _open_and_run(
             )
             Drive(about, journal, control, grace).run()
         finally:
-            services.close()
+            services.close(ended=state.is_finished)
 
 
 def _private(path: str, flags: int) -> int:

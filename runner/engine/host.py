@@ -67,8 +67,8 @@ class RunServices(Protocol):
     def has_restore_point(self, token: str) -> bool:
         """Tell whether the restore point of a draft with this token is stored."""
 
-    def close(self) -> None:
-        """Give back everything; nothing of the run is under way any more."""
+    def close(self, *, ended: bool) -> None:
+        """Give back everything; nothing of the run is under way any more, and if it has ended nothing ever will be."""
 
 
 class Host(Protocol):

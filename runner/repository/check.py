@@ -12,7 +12,19 @@ from runner.base import cancel as cancels
 from runner.base import errors
 from runner.model.restore_point import RestorePoint
 from runner.registry import location as locations
-from runner.repository import config, deletions, failures, keyslots, locks, marks, packs, points, reader, records
+from runner.repository import (
+    config,
+    deletions,
+    failures,
+    keyslots,
+    locks,
+    marks,
+    packs,
+    pending,
+    points,
+    reader,
+    records,
+)
 from runner.repository import index as indexes
 from runner.repository import repository as repositories
 from runner.repository import segments as index_segments
@@ -216,7 +228,7 @@ class _Check:
         return sorted(found, key=lambda point: (point.created, point.id))
 
     def _check_mutable(self) -> None:
-        for prefix in (locks.PREFIX, deletions.PREFIX):
+        for prefix in (locks.PREFIX, deletions.PREFIX, pending.PREFIX):
             for info in self._repo.location.list(prefix):
                 try:
                     self._repo.open_object(info.name)

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 
 from runner.base import clock as clocks
@@ -18,6 +18,7 @@ from runner.repository import crypto, encoding, failures
 PREFIX = "locks/"
 EXPIRY = timedelta(minutes=30)
 _REFRESH_S = 300.0
+_ASK_AGAIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,7 @@ class Lock:
         run: The run that it is for, to be shown to others.
         random: Source of the lock's name.
         clock: Says when to refresh it.
+        patience: How long to wait for others who exclude it.
     """
 
     def __init__(
@@ -66,29 +68,37 @@ class Lock:
         run: str,
         random: ids.RandomBytes,
         clock: clocks.Clock,
+        patience: timedelta = timedelta(0),
     ) -> None:
         self._location = location
         self._keys = keys
         self._exclusive = exclusive
-        self._run = run
+        self.run = run
         self._random = random
         self._clock = clock
+        self._patience = patience.total_seconds()
         self._name = f"{PREFIX}{'exclusive' if exclusive else 'shared'}-{ids.base32(random(10), 16)}"
         self._refreshed = 0.0
 
     def __enter__(self) -> Lock:
-        self._put(overwrite=False)
-        try:
-            self._refuse_others()
-        except BaseException:
-            self._location.delete(self._name)
-            raise
-        return self
+        give_up = self._clock.monotonic() + self._patience
+        while True:
+            try:
+                self._take()
+                return self
+            except failures.RepositoryLocked:
+                if self._clock.monotonic() >= give_up:
+                    raise
+            self._clock.wait(threading.Event(), _ASK_AGAIN_S)
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._location.delete(self._name)
+
+    def stored_at(self) -> datetime:
+        """Return when the lock was last stored, by the clock of the location."""
+        return self._location.stat(self._name).modified
 
     def confirm(self) -> None:
         """Make sure that the lock is still held, and refresh it if that is due.
@@ -109,12 +119,20 @@ class Lock:
         if self._clock.monotonic() - self._refreshed >= _REFRESH_S:
             self.confirm()
 
+    def _take(self) -> None:
+        self._put(overwrite=False)
+        try:
+            self._refuse_others()
+        except BaseException:
+            self._location.delete(self._name)
+            raise
+
     def _put(self, *, overwrite: bool) -> None:
         record: dict[str, encoding.CborValue] = {
             "exclusive": self._exclusive,
             "owner": str(owners.current()),
             "host": socket.gethostname(),
-            "run": self._run,
+            "run": self.run,
             "refreshed": encoding.from_datetime(self._clock.now()),
         }
         data = self._keys.seal_object(self._name, encoding.encode(record), self._random)

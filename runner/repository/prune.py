@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from runner.base import cancel as cancels
+from runner.base import ids
 from runner.repository import (
     crypto,
     deletions,
@@ -18,6 +19,7 @@ from runner.repository import (
     marks,
     packing,
     packs,
+    pending,
     records,
     repository,
     segments,
@@ -73,7 +75,8 @@ def prune(
 
     Args:
         repo: The repository.
-        unfinished: Exports younger than this are kept even without a restore point: theirs may still come.
+        unfinished: Exports younger than this are kept even without a restore point: theirs may still come. Those of
+            runs that have not ended are kept in any case.
         dry_run: Whether to change nothing.
         cancel: Says when to give up.
 
@@ -94,6 +97,8 @@ class _Prune:
         self._packs: dict[bytes, _Pack] = {}
         self._segments: tuple[segments.Segment, ...] = ()
         self._reached = marks.Marks(repo.index)
+        self._unwanted: list[tuple[ids.ExportId, records.Record]] = []
+        self._awaited: set[ids.ExportId] = set()
 
     def run(self, unfinished: timedelta, *, dry_run: bool) -> PruneResult:
         plan = self._plan
@@ -131,14 +136,19 @@ class _Prune:
     def _mark(self, unfinished: timedelta) -> None:
         needed = {reference.export for point in self._repo.points() for reference in point.exports}
         missing = set(needed)
+        self._awaited = pending.valid(self._repo.location, self._lock.stored_at()) - needed
         youngest = self._repo.clock.now() - unfinished
         chunks = self._repo.reader()
         for place in self._records():
             if place.record.kind != crypto.Kind.MANIFEST:
                 continue
             manifest = exports.decode(place.record.id, chunks.open_record(place.record))
-            if self._repo.is_deleted(place.record) or (manifest.export not in needed and manifest.created <= youngest):
+            if self._repo.is_deleted(place.record):
                 self._plan.removed += 1
+                continue
+            if manifest.export not in needed | self._awaited and manifest.created <= youngest:
+                self._plan.removed += 1
+                self._unwanted.append((manifest.export, place.record))
                 continue
             missing.discard(manifest.export)
             self._plan.kept += 1
@@ -166,6 +176,7 @@ class _Prune:
 
     def _execute(self) -> None:
         plan = self._plan
+        self._hide()
         fewest = -(-plan.records // _SEGMENT_RECORDS)
         if plan.dead_records or plan.rewrite or len(self._segments) > fewest:
             moved = self._rewrite()
@@ -179,7 +190,16 @@ class _Prune:
             self._repo.location.delete(records.pack_name(salt))
         for info in list(self._repo.location.list(deletions.PREFIX)):
             self._repo.location.delete(info.name)
+        pending.delete_all(self._repo.location, but=self._awaited)
         self._repo.location.sweep()
+
+    def _hide(self) -> None:
+        """Hide what nobody wants: interrupted from here on, no export is found of which a part is gone."""
+        for export, record in self._unwanted:
+            self._lock.confirm_if_due()
+            deletions.add(
+                self._repo.location, self._repo.keys, export, [(record.pack, record.ordinal)], self._repo.random
+            )
 
     def _rewrite(self) -> dict[bytes, Sequence[bytes]]:
         """Pack the live chunks of some packs anew; return the entries of the new packs."""

@@ -19,6 +19,7 @@ from runner.repository import (
     failures,
     keyslots,
     locks,
+    pending,
     points,
     reader,
     records,
@@ -27,6 +28,8 @@ from runner.repository import (
 from runner.repository import index as indexes
 
 _TICK = timedelta(microseconds=1)
+# Pruning may take long, and what a run has exported is worth the wait.
+_PATIENCE = timedelta(hours=1)
 
 
 def create(
@@ -179,7 +182,7 @@ class Repository:
             token: Token of the phase; the export is found by it.
             cancel: Says when to give up.
             progress: Called from worker threads with the number of bytes added so far.
-            run: The run, shown to others who find the repository locked.
+            run: The run, shown to others who find the repository locked; pruning keeps its exports until it has ended.
         """
         return writer.Writer(
             self.location,
@@ -198,9 +201,27 @@ class Repository:
         """Return a reader of chunks; `rehash` makes it hash contents again (`verify`, `check`)."""
         return reader.Reader(self.location, self.keys, self.index, self.workers, rehash=rehash)
 
-    def lock(self, *, exclusive: bool, run: str = "") -> locks.Lock:
-        """Return a lock, to be used as a context; a run holds a shared one until its restore point is stored."""
-        return locks.Lock(self.location, self.keys, exclusive=exclusive, run=run, random=self.random, clock=self.clock)
+    def lock(self, *, exclusive: bool, run: str = "", patience: timedelta = timedelta(0)) -> locks.Lock:
+        """Return a lock, to be used as a context."""
+        return locks.Lock(
+            self.location,
+            self.keys,
+            exclusive=exclusive,
+            run=run,
+            random=self.random,
+            clock=self.clock,
+            patience=patience,
+        )
+
+    def keep_exports(self, run: str) -> None:
+        """Make pruning keep the exports of a run that has not ended for another `pending.LIMIT`."""
+        for export in pending.of_run(self.location, self.keys, run):
+            pending.put(self.location, self.keys, export, run, self.random)
+
+    def release_exports(self, run: str) -> None:
+        """Let pruning have what a run that has ended exported, unless a restore point names it."""
+        for export in pending.of_run(self.location, self.keys, run):
+            pending.delete(self.location, export)
 
     def derive_seed(self, purpose: str, bits: int = 64) -> int:
         """Return a number that belongs to this repository and purpose and that nobody can guess without a key."""
@@ -240,18 +261,24 @@ class Repository:
         """Store a restore point; return it as it was stored.
 
         One that is there under the same id stays as it is. The creation time is moved so that it is later than that
-        of all others.
+        of all others. While the repository is being pruned, it waits.
 
         Raises:
             ExportMissing: If one of its exports is not there.
+            RepositoryLocked: If pruning takes too long.
         """
         name = points.name_of(point.id)
         try:
             return self._read_point(name)
         except locations.ObjectMissing:
             pass
-        for reference in point.exports:
-            self.manifest(reference.export)
+        # Otherwise pruning could remove an export after it was found, and before it sees the restore point.
+        with self.lock(exclusive=False, run=point.run, patience=_PATIENCE):
+            for reference in point.exports:
+                self.manifest(reference.export)
+            return self._put_point(name, point)
+
+    def _put_point(self, name: str, point: RestorePoint) -> RestorePoint:
         # A damaged one must not keep anybody from making a new one.
         others = self.points(on_damaged=lambda _: None)
         newest = max((other.created for other in others), default=point.created - _TICK)

@@ -17,7 +17,7 @@ from runner.base import clock as clocks
 from runner.base import ids
 from runner.registry import location as locations
 from runner.registry.location import Buffer
-from runner.repository import crypto, encoding, exports, locks, packing, packs, records, segments
+from runner.repository import crypto, encoding, exports, locks, packing, packs, pending, records, segments
 from runner.repository import index as indexes
 
 Result = TypeVar("Result")
@@ -204,6 +204,8 @@ class Writer:
         self._packer.flush()
         self._lock.confirm()
         self._cancel.raise_if_cancelled()
+        if self._lock.run:
+            pending.put(self._location, self._keys, head.export, self._lock.run, self._random)
         self._write_segment(self._take_durable())
         return head.export
 

@@ -30,7 +30,7 @@ def write(root: Path) -> repository.Repository:
     repo = repository.create(
         directory.Directory(root), PASSPHRASE, clock=time, random=counted_bytes("golden"), kdf=CHEAP, workers=1
     )
-    with repo.writer(token="stream token", cancel=cancel.CancelToken()) as writer:
+    with repo.writer(token="stream token", cancel=cancel.CancelToken(), run="7kq2m9xw") as writer:
         ids = list(writer.add_all(STREAM))
         stream = writer.finish({"kind": "stream", "source": "a dump", "roots": ids, "facts": {"command": "dump"}})
     changed = Image(VOLUME.size_bytes, {**VOLUME.blocks, 0: b"\4" * BLOCK})
@@ -107,6 +107,9 @@ def test_reader_written_from_the_document_reads_the_golden_repository(golden_rep
     for name in {record[0].hex() for record in repo.records.values()}:
         for entry in repo.directory(name):
             assert entry[0] in repo.records
+    (awaited,) = (golden_repository / "gc" / "pending").iterdir()
+    assert awaited.name == stored["exports"][0]["export"]
+    assert repo.small(f"gc/pending/{awaited.name}") == {"run": "7kq2m9xw"}
     (deleted,) = (golden_repository / "gc" / "deleted").iterdir()
     (place,) = repo.small(f"gc/deleted/{deleted.name}")["manifests"]
     assert [place["ordinal"]] == [

@@ -71,6 +71,27 @@ actions:
       args: {script: "true"}
 """
 
+# It exports, and then waits for a person before it commits.
+GATED = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: gated
+actions:
+  backup:
+    inputs:
+      source: {type: path, default: ./papers}
+    outputArtifacts:
+      files: {keyValue: {export: "{{ phases.files.outputs.export }}"}}
+    phases:
+    - name: files
+      func: BackupFiles
+      args: {paths: ["{{ inputs.source }}"]}
+    - name: gate
+      func: Approve
+      args: {message: go on?}
+"""
+
 # Its second phase takes very long.
 SLOW = """\
 apiVersion: blueprint-runner.dev/v1

@@ -44,9 +44,9 @@ def noise(seed: str, count: int) -> bytes:
     return hashlib.shake_256(seed.encode()).digest(count)
 
 
-def put(repo: repository.Repository, token: str, *chunks: bytes) -> ids.ExportId:
+def put(repo: repository.Repository, token: str, *chunks: bytes, run: str = "") -> ids.ExportId:
     """Make an export of some chunks."""
-    with repo.writer(token=token, cancel=cancel.CancelToken()) as writer:
+    with repo.writer(token=token, cancel=cancel.CancelToken(), run=run) as writer:
         found = list(writer.add_all(chunks))
         return writer.finish({"kind": "stream", "source": "test", "roots": found})
 

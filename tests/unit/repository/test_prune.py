@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from runner.base import cancel, errors
+from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.repository import check, failures, prune, repository
-from tests.unit.repository.making import contents, make, noise, point, put, reopen
+from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
 LATER = timedelta(hours=25).total_seconds()
 
@@ -223,3 +226,140 @@ def test_pruning_may_be_interrupted_after_any_step() -> None:
         if finished:
             return
     raise AssertionError("pruning never came to its end")
+
+
+def test_an_interrupted_pruning_leaves_no_export_of_which_a_part_is_gone() -> None:
+    for steps in range(40):
+        location = Dying()
+        repo = make(location, random=counted_bytes())
+        put(repo, "a", b"first")
+        put(repo, "b", b"second")
+        put(repo, "c", b"first", b"second", b"third")
+        repo.put_point(point("dddddddd", put(repo, "d", b"fourth")))
+        pass_time(repo)
+        location.left = steps
+        finished = True
+        try:
+            prune.prune(repo)
+        except errors.PermanentError:
+            finished = False
+        location.left = 1_000_000
+        survivor = reopen(repo)
+        left = survivor.find_export("c")
+        assert left is None or list(survivor.reader().read(left.roots)) == [b"first", b"second", b"third"]
+        if finished:
+            return
+    raise AssertionError("pruning never came to its end")
+
+
+RUN = "7kq2m9xw"
+DAY = timedelta(days=1).total_seconds()
+
+
+def at_work(*chunks: bytes) -> tuple[repository.Repository, ids.ExportId]:
+    """Make a repository with an export of a run that has not ended; its location has the same clock."""
+    time = clock.FakeClock(START)
+    repo = make(memory.Memory(clock=time), clock=time)
+    return repo, put(repo, "a", *chunks, run=RUN)
+
+
+def marks(repo: repository.Repository) -> list[str]:
+    return [info.name for info in repo.location.list("gc/pending/")]
+
+
+def test_the_exports_of_a_run_that_waits_are_kept() -> None:
+    repo, export = at_work(b"data")
+    repo.clock.advance(29 * DAY)  # type: ignore[attr-defined]
+    assert prune.prune(repo, unfinished=timedelta(0)).exports_kept == 1
+    assert contents(reopen(repo), export) == [b"data"]
+    assert repo.put_point(point("aaaaaaaa", export)).id == "aaaaaaaa"
+
+
+def test_the_exports_of_a_run_that_waits_too_long_are_removed() -> None:
+    repo, export = at_work(b"data")
+    repo.clock.advance(31 * DAY)  # type: ignore[attr-defined]
+    assert prune.prune(repo).exports_removed == 1
+    assert marks(repo) == []
+    with pytest.raises(failures.ExportMissing):
+        repo.put_point(point("aaaaaaaa", export))
+    assert repo.points() == []
+
+
+def test_a_run_that_goes_on_keeps_its_exports_longer() -> None:
+    repo, _ = at_work(b"data")
+    put(repo, "other", b"other", run="another")
+    repo.clock.advance(20 * DAY)  # type: ignore[attr-defined]
+    reopen(repo).keep_exports(RUN)
+    repo.clock.advance(20 * DAY)  # type: ignore[attr-defined]
+    result = prune.prune(repo)
+    assert (result.exports_kept, result.exports_removed) == (1, 1)
+
+
+def test_the_exports_of_a_run_that_has_ended_are_not_kept() -> None:
+    repo, _ = at_work(b"data")
+    put(repo, "other", b"other", run="another")
+    repo.release_exports(RUN)
+    result = prune.prune(repo, unfinished=timedelta(0))
+    assert (result.exports_kept, result.exports_removed) == (1, 1)
+    assert len(marks(repo)) == 1
+
+
+def test_a_clock_that_is_wrong_here_takes_nothing_from_a_run_that_waits() -> None:
+    repo, _ = at_work(b"data")
+    other = repository.open(repo.location, "secret", clock=clock.FakeClock(START + timedelta(days=400)))
+    assert prune.prune(other).exports_kept == 1
+
+
+def test_an_export_that_a_run_has_deleted_is_removed() -> None:
+    repo, export = at_work(b"data")
+    repo.delete_export(export)
+    assert prune.prune(repo).exports_removed == 1
+
+
+class Waiting(clock.FakeClock):
+    """A clock that does something when somebody waits."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__(START)
+        self._meanwhile = meanwhile
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        self._meanwhile()
+        return super().wait(event, timeout)
+
+
+def test_a_restore_point_is_stored_when_pruning_is_over() -> None:
+    repo = make()
+    export = put(repo, "a", b"data")
+    pruning = contextlib.ExitStack()
+    pruning.enter_context(repo.lock(exclusive=True))
+    patient = repository.open(repo.location, "secret", clock=Waiting(pruning.close))
+    assert patient.put_point(point("aaaaaaaa", export)).id == "aaaaaaaa"
+    assert list(repo.location.list("locks/")) == []
+
+
+def test_a_pruning_that_never_ends_is_waited_for_an_hour() -> None:
+    repo = make()
+    export = put(repo, "a", b"data")
+    with repo.lock(exclusive=True), pytest.raises(failures.RepositoryLocked):
+        repo.put_point(point("aaaaaaaa", export))
+    assert repo.clock.monotonic() >= 3600
+    assert repo.points() == []
+
+
+class Watching(memory.Memory):
+    """A location that remembers which locks there were when a restore point was stored."""
+
+    locks: tuple[str, ...] = ()
+
+    def put(self, name: str, data: object, *, overwrite: bool = False) -> None:
+        if name.startswith("points/"):
+            self.locks = tuple(info.name for info in self.list("locks/"))
+        super().put(name, data, overwrite=overwrite)  # type: ignore[arg-type]
+
+
+def test_nothing_can_be_pruned_while_a_restore_point_is_stored() -> None:
+    location = Watching()
+    repo = make(location)
+    repo.put_point(point("aaaaaaaa", put(repo, "a", b"data")))
+    assert [name.partition("-")[0] for name in location.locks] == ["locks/shared"]

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from runner.app import builtins
 from runner.base import clock as clocks
-from runner.base import errors, jsonvalue, redact
+from runner.base import errors, jsonvalue, own_places, redact
 from runner.base.jsonvalue import JsonObject
 from runner.engine import result, runs
 from runner.locations import directory as directories
 from runner.params import configuration, locations, passphrases
 from runner.registry import location, plugins, registry
 from runner.repository import repository as repositories
-from runner.repository import tree_walk
 
 
 class Application:
@@ -107,11 +106,11 @@ class Application:
         """Open a location; nothing is made there."""
         return locations.open_location(target, self.registry)
 
-    def own_places(self, target: locations.Target) -> tree_walk.Own:
+    def own_places(self, target: locations.Target) -> own_places.OwnPlaces:
         """Return the directories that a backup to a location must leave out."""
         opened = self.open_location(target)
         home = (self.state_dir / "runs", Path(str(locations.default(self.state_dir).spec["url"])))
-        return tree_walk.Own(paths=(*home, opened.root) if isinstance(opened, directories.Directory) else home)
+        return own_places.OwnPlaces(paths=(*home, opened.root) if isinstance(opened, directories.Directory) else home)
 
     def passphrase(self, target: locations.Target) -> str:
         """Return the passphrase of the repository at a location, from the file that the location is pinned to."""

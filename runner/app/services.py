@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from runner.app import application, restore_points
 from runner.base import clock as clocks
-from runner.base import errors, ids, log, redact, suggest
+from runner.base import errors, ids, log, own_places, redact, suggest
 from runner.base.jsonvalue import JsonObject
 from runner.engine import host, runs
 from runner.engine.request import Request
@@ -18,7 +18,6 @@ from runner.processes import commands
 from runner.registry import driver as drivers
 from runner.registry import plugins, registry
 from runner.repository import repository as repositories
-from runner.repository import tree_walk
 
 Service = TypeVar("Service")
 
@@ -64,7 +63,7 @@ class Services:
         self._makers: Mapping[type[Any], Callable[[], Any]] = {
             repositories.Repository: self._open_repository,
             commands.Commands: lambda: commands.Commands(directory.processes, token, app.clock),
-            tree_walk.Own: lambda: app.own_places(self._target),
+            own_places.OwnPlaces: lambda: app.own_places(self._target),
         }
 
     def service(self, kind: type[Service]) -> Service:
@@ -82,7 +81,13 @@ class Services:
             raise plugins.missing(name, plugins.DRIVERS, self._app.plugins) or errors.EnvironmentProblem(
                 f'there is no storage driver "{name}"', code="RT305", hint=suggest.hint(name, known)
             )
-        return cast(drivers.SnapshotDriver, self._once(("driver", name), known[name]))
+        return cast(drivers.SnapshotDriver, self._once(("driver", name), lambda: self._made(known[name]())))
+
+    def _made(self, driver: drivers.SnapshotDriver) -> drivers.SnapshotDriver:
+        """Finish a driver: what copies directories must not copy what is the runner's own."""
+        if isinstance(driver, drivers.LeavesOut):
+            return driver.leaving_out(self.service(own_places.OwnPlaces))
+        return driver
 
     def base_export(self, phase: str, key: str, source: str) -> ids.ExportId | None:
         """Return what the latest restore point of the same blueprint and object has of a source."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import pydantic
 
+from runner.base import own_places
 from runner.functions import tree_arguments
 from runner.registry import args, context
 from runner.registry.args import argument
@@ -43,7 +44,7 @@ def backup_files(ctx: context.PhaseContext, args: BackupFilesArgs) -> tree_argum
             roots=[Path(path) for path in args.paths],
             exclude=args.exclude,
             unreadable=tree_walk.Unreadable(args.unreadable),
-            own=ctx.service(tree_walk.Own),
+            own=ctx.service(own_places.OwnPlaces),
         ),
         source=source,
         token=ctx.token,

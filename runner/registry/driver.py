@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from runner.base import cancel, errors, ids
+from runner.base import cancel, errors, ids, own_places
 
 
 class StorageError(errors.PermanentError):
@@ -215,6 +215,14 @@ class WriteBlocks(Protocol):
 
     def made_with(self, volume: str, token: str) -> bool:
         """Tell whether the volume that exists now was created with this token; an empty token never matches."""
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """The driver copies directories of this machine, which may hold the runner's own."""
+
+    def leaving_out(self, own: own_places.OwnPlaces) -> SnapshotDriver:
+        """Return a driver like this one whose snapshots are without these directories."""
 
 
 _PROTOCOLS = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from runner.base import cancel as cancels
-from runner.base import errors
+from runner.base import errors, own_places
 from runner.repository import chunking, contents, tree_build, tree_entry, tree_place, tree_restore, tree_walk
 from runner.repository.tree_entry import Kind
 
@@ -57,7 +57,7 @@ class _Copy:
         """Copy everything into an empty directory."""
         with tree_build.TreeBuilder(top) as builder:
             # A target within what is copied must not receive itself.
-            scope = replace(self._scope, own=tree_walk.Own(paths=[top]))
+            scope = replace(self._scope, own=own_places.OwnPlaces(paths=[top]))
             tree_walk.Walk(
                 scope, lambda visited: self._copy(builder, visited), cancel=self._cancel, warn=self._warn
             ).run()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from runner.base import cancel as cancels
-from runner.base import errors
+from runner.base import errors, own_places
 from runner.repository import tree_descent, tree_entry, tree_exclude, tree_metadata
 
 Warn = Callable[[str], None]
@@ -51,22 +51,6 @@ class Visited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Own:
-    """Directories of the runner itself: a backup that held them would hold itself, and grow with every further one."""
-
-    paths: Sequence[Path] = ()
-
-    def identities(self) -> frozenset[tuple[int, int]]:
-        """Return device and inode of those that exist."""
-        facts = [path.stat() for path in self.paths if path.exists()]
-        return frozenset((one.st_dev, one.st_ino) for one in facts)
-
-    def holds(self, path: Path) -> bool:
-        """Tell whether a path is one of them, or lies in one."""
-        return any(path.resolve().is_relative_to(own.resolve()) for own in self.paths)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What is walked over.
 
@@ -79,7 +63,7 @@ class Scope:
 
     roots: Sequence[Path]
     exclude: Sequence[str] = ()
-    own: Own = Own()
+    own: own_places.OwnPlaces = field(default_factory=own_places.OwnPlaces)
     unreadable: Unreadable = Unreadable.FAIL
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.base import cancel as cancels
+from runner.base import own_places
 from runner.registry import driver
 from runner.storage.file import extents
 
@@ -45,26 +46,30 @@ def copy_image(source: Path, target: Path, cancel: cancels.CancelToken) -> str:
     return f"sparse copy: {_file_system(source)} has no reflinks"
 
 
-def copy_tree(source: Path, target: Path, cancel: cancels.CancelToken) -> str:
+def copy_tree(source: Path, target: Path, own: own_places.OwnPlaces, cancel: cancels.CancelToken) -> str:
     """Copy a directory with everything in it, durably; file after file, each by reflink if possible.
 
-    Hard links stay links among each other. Sockets are left out. Ownership is kept as far as the user may.
+    Hard links stay links among each other. Sockets and what is the runner's own are left out. Ownership is kept as far
+    as the user may.
 
     Returns:
         How it was done, for people.
     """
-    return _Tree(cancel).copy(source, target)
+    return _Tree(own, cancel).copy(source, target)
 
 
 class _Tree:
-    def __init__(self, cancel: cancels.CancelToken) -> None:
+    def __init__(self, own: own_places.OwnPlaces, cancel: cancels.CancelToken) -> None:
+        self._own = own.identities()
         self._cancel = cancel
+        self._left_out = False
         self._links: dict[tuple[int, int], Path] = {}
         self._methods: set[str] = set()
 
     def copy(self, source: Path, target: Path) -> str:
         self._directory(source, target)
-        return "file by file: " + ", ".join(sorted(self._methods)) if self._methods else "no files to copy"
+        done = "file by file: " + ", ".join(sorted(self._methods)) if self._methods else "no files to copy"
+        return f"{done}; without what belongs to the runner itself" if self._left_out else done
 
     def _directory(self, source: Path, target: Path) -> None:
         target.mkdir(0o700)
@@ -77,6 +82,9 @@ class _Tree:
             os.fsync(descriptor)
 
     def _entry(self, source: Path, target: Path, facts: os.stat_result) -> None:
+        if (facts.st_dev, facts.st_ino) in self._own:
+            self._left_out = True
+            return
         first = self._links.setdefault((facts.st_dev, facts.st_ino), target)
         if stat.S_ISDIR(facts.st_mode):
             self._directory(source, target)

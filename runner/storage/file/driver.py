@@ -17,7 +17,7 @@ from pathlib import Path
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import files, ids
+from runner.base import files, ids, own_places
 from runner.registry import driver
 from runner.storage.file import copying, extents, failures, image, layout
 
@@ -31,26 +31,38 @@ class FileDriver:
     Args:
         clock: Tells when a snapshot was taken.
         random: Draws the names of snapshots.
+        own: What snapshots of directories are without.
     """
 
     name = layout.NAME
     listing_delay = timedelta(0)
 
-    def __init__(self, *, clock: clocks.Clock | None = None, random: ids.RandomBytes = ids.random_bytes) -> None:
+    def __init__(
+        self,
+        *,
+        clock: clocks.Clock | None = None,
+        random: ids.RandomBytes = ids.random_bytes,
+        own: own_places.OwnPlaces | None = None,
+    ) -> None:
         self._clock = clock or clocks.SystemClock()
         self._random = random
+        self._own = own or own_places.OwnPlaces()
+
+    def leaving_out(self, own: own_places.OwnPlaces) -> FileDriver:
+        """Return a driver whose snapshots of directories are without these."""
+        return FileDriver(clock=self._clock, random=self._random, own=own)
 
     def create_snapshot(self, volume: str, tags: Mapping[str, str], cancel: cancels.CancelToken) -> driver.Snapshot:
         """Copy a volume beside itself; the snapshot appears when it is complete and durable."""
         cancel.raise_if_cancelled()
         with failures.translated(volume):
-            source = _existing(volume)
+            source = self._existing(volume)
             shelf = layout.shelf_of(volume)
             layout.sweep(shelf, "", self._clock.now())
             temporary = _make_temporary(shelf)
             try:
                 created = self._clock.now()
-                method, size = _copy(source, temporary / layout.DATA, cancel)
+                method, size = _copy(source, temporary / layout.DATA, self._own, cancel)
                 layout.write_facts(temporary, volume=volume, size_bytes=size, created=created, tags=tags, method=method)
                 place = shelf / ids.base32(self._random(10), 16)
                 # Never replaces a snapshot: a directory that is not empty cannot be renamed over.
@@ -125,16 +137,21 @@ class FileDriver:
             layout.sweep(path.parent, image.prefix_of(path), self._clock.now())
         return bool(token) and image.token_of(path) == token
 
-
-def _existing(volume: str) -> Path:
-    path = layout.volume_path(volume)
-    if not path.exists():
-        raise driver.VolumeMissing(f"there is no volume {volume}", hint="check the path of the image or directory")
-    if path == path.parent or not (path.is_dir() or path.is_file()):
-        raise driver.StorageError(
-            f"{volume} is neither an image nor a directory that can be copied beside itself", code="RT306"
-        )
-    return path
+    def _existing(self, volume: str) -> Path:
+        path = layout.volume_path(volume)
+        if not path.exists():
+            raise driver.VolumeMissing(f"there is no volume {volume}", hint="check the path of the image or directory")
+        if path == path.parent or not (path.is_dir() or path.is_file()):
+            raise driver.StorageError(
+                f"{volume} is neither an image nor a directory that can be copied beside itself", code="RT306"
+            )
+        if path.is_dir() and self._own.holds(path):
+            raise driver.StorageError(
+                f"{volume} belongs to the runner itself, so a backup of it would hold itself",
+                code="RT316",
+                hint="name the directory of the application",
+            )
+        return path
 
 
 def _make_temporary(shelf: Path) -> Path:
@@ -147,11 +164,11 @@ def _make_temporary(shelf: Path) -> Path:
     raise driver.StorageUnavailable(f"{shelf} is removed again and again")
 
 
-def _copy(source: Path, target: Path, cancel: cancels.CancelToken) -> tuple[str, int]:
+def _copy(source: Path, target: Path, own: own_places.OwnPlaces, cancel: cancels.CancelToken) -> tuple[str, int]:
     if source.is_file():
         return copying.copy_image(source, target, cancel), target.stat().st_size
     try:
-        method = copying.copy_tree(source, target, cancel)
+        method = copying.copy_tree(source, target, own, cancel)
     except FileNotFoundError as error:
         raise driver.StorageUnavailable(f"{error.filename} vanished while {source} was copied") from error
     facts = (Path(parent, name).lstat() for parent, _, names in os.walk(target) for name in names)

@@ -92,6 +92,21 @@ actions:
       args: {message: go on?}
 """
 
+IMAGE = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: image
+actions:
+  backup:
+    inputs:
+      source: {type: path, default: ./source}
+    phases:
+    - name: image
+      func: SnapshotVolume
+      args: {volume: "{{ inputs.source }}"}
+"""
+
 # Its second phase takes very long.
 SLOW = """\
 apiVersion: blueprint-runner.dev/v1

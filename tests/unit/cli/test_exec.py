@@ -537,3 +537,15 @@ def test_a_read_only_repository_is_checked_and_that_is_told(
         "the location is read-only, so this check could not lock it: "
         "objects that vanished meanwhile may have been pruned from elsewhere\n"
     )
+
+
+def test_a_snapshot_of_the_directory_that_holds_the_repository_is_without_it(cli: Cli, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    blueprints.write(tmp_path, blueprints.IMAGE)
+    state = ("--state-dir", source / "state")
+    assert cli("repository", "init", *state).code == 0
+    answer = cli("exec", "blueprint.yaml", *state, "-o", "json")
+    assert answer.code == 0, answer.err
+    image = Path(answer.json["run"]["phases"][0]["outputs"]["path"])
+    assert [str(path.relative_to(image)) for path in sorted(image.rglob("*"))] == ["state", "state/repository.key"]

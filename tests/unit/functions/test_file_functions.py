@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.base import errors, ids
+from runner.base import errors, ids, own_places
 from runner.functions import (
     backup_files,
     copy_files,
@@ -20,7 +20,7 @@ from runner.functions import (
 from runner.registry import argdecode
 from runner.registry.args import Outputs
 from runner.registry.function import FunctionSpec
-from runner.repository import repository, tree_walk
+from runner.repository import repository
 from runner.testing import phase_context
 from tests.unit.repository import tree_samples
 
@@ -43,7 +43,10 @@ def source(tmp_path: Path) -> Path:
 def context(tmp_path: Path, repo: repository.Repository, phase: str, **facts: object) -> phase_context.FakePhaseContext:
     return phase_context.FakePhaseContext(
         tmp_path / "work" / phase,
-        services={repository.Repository: repo, tree_walk.Own: tree_walk.Own(paths=[tmp_path / "source" / "state"])},
+        services={
+            repository.Repository: repo,
+            own_places.OwnPlaces: own_places.OwnPlaces(paths=[tmp_path / "source" / "state"]),
+        },
         phase=phase,
         **facts,  # type: ignore[arg-type]
     )

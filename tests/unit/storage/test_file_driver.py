@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import pytest
 
-from runner.base import cancel, errors, ids
+from runner.base import cancel, errors, ids, own_places
 from runner.registry import driver as contract
 from runner.storage.file import driver as file_driver
 
@@ -408,6 +408,26 @@ def test_extended_attributes_of_a_directory_are_kept(tree: Path) -> None:
     copy = Path(snapshot(tree).path)
     assert os.getxattr(copy / "sub" / "file", "user.note") == b"value"
     assert os.getxattr(copy / "sub", "user.note") == b"of a directory"
+
+
+def leaving_out(*paths: Path) -> file_driver.FileDriver:
+    return file_driver.FileDriver().leaving_out(own_places.OwnPlaces(paths=paths))
+
+
+def test_snapshot_of_a_directory_is_without_what_is_the_runners_own(tree: Path) -> None:
+    (tree / "sub" / "repository" / "data").mkdir(parents=True)
+    taken = leaving_out(tree / "sub" / "repository", tree / "missing").create_snapshot(
+        str(tree), {}, cancel.CancelToken()
+    )
+    assert "sub/empty" in everything_in(Path(taken.path))
+    assert [name for name in everything_in(Path(taken.path)) if "repository" in name] == []
+    assert taken.method.endswith("; without what belongs to the runner itself")
+
+
+def test_no_snapshot_is_taken_of_what_is_the_runners_own(tree: Path) -> None:
+    with pytest.raises(contract.StorageError, match="would hold itself") as caught:
+        leaving_out(tree).create_snapshot(str(tree / "sub"), {}, cancel.CancelToken())
+    assert caught.value.code == "RT316"
 
 
 def test_empty_directory_can_be_snapshotted(tmp_path: Path) -> None:

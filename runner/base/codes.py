@@ -64,6 +64,7 @@ _TABLE = (
     _kb("KB315", "A reference starts with an unknown root, or does not fit it"),
     _kb("KB320", "Phases wait for each other in a cycle"),
     _kb("KB321", "A retry policy is unknown"),
+    _kb("KB323", "An error code of a retry is unknown"),
     # KB4xx: templates
     _kb("KB401", "A template cannot be parsed"),
     _kb("KB402", "A template uses an unknown filter"),
@@ -81,6 +82,7 @@ _TABLE = (
     _kb("KB510", "An input is missing"),
     _kb("KB511", "An input is unknown"),
     _kb("KB512", "An input has the wrong type or form"),
+    _kb("KB513", "A required input has a default"),
     _kb("KB520", "A retry could repeat a side effect"),
     # KB6xx: portability
     _kb("KB601", "A level 1 key stands in a Kanister document"),

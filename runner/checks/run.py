@@ -16,6 +16,7 @@ from runner.checks.rules import (
     phase_references,
     references,
     retries,
+    retry_errors,
     secrets,
     templates,
 )
@@ -34,6 +35,7 @@ RULES: tuple[scopes.Rule, ...] = (
     arguments.check,
     inputs.check,
     retries.check,
+    retry_errors.check,
     secrets.check,
 )
 

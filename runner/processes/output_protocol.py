@@ -19,8 +19,9 @@ LIMIT_BYTES = 1024 * 1024
 
 # Longer lines of ordinary output are passed on in pieces, so that memory stays bounded.
 _PIECE_BYTES = 64 * 1024
-# Room for the JSON around a value, and for escapes within it.
+# Room for escapes within a value, and for the JSON around it.
 _SLACK = 8
+_AROUND_BYTES = 4096
 _KEY = re.compile(r"[A-Za-z0-9_]+")
 
 
@@ -66,7 +67,7 @@ class OutputReader:
 
     Args:
         on_line: Gets each ordinary line.
-        limit: How many bytes a value may have.
+        limit: How many bytes a value may have; the `outputLimit` of the phase.
         on_output: Gets each output as soon as it was read.
     """
 
@@ -116,7 +117,7 @@ class OutputReader:
                 passed = max(0, len(self._plain) - len(MARKER))
                 self._lines.feed(bytes(self._plain[:passed]))
                 del self._plain[:passed]
-        elif len(self._record) <= self._limit * _SLACK:
+        elif len(self._record) <= _room(self._limit):
             self._record += part
 
     def _end_line(self) -> None:
@@ -147,7 +148,7 @@ def read_file(path: Path, limit: int = LIMIT_BYTES) -> dict[str, str]:
     except FileNotFoundError:
         return outputs
     with source:
-        while line := source.readline(limit * _SLACK):
+        while line := source.readline(_room(limit) + 1):
             record = line.rstrip(b"\r\n")
             if record.startswith(b"{"):
                 key, value = _parse_object(record, limit)
@@ -159,7 +160,14 @@ def read_file(path: Path, limit: int = LIMIT_BYTES) -> dict[str, str]:
     return outputs
 
 
+def _room(limit: int) -> int:
+    """Return how long a record may be; what is longer is not kept, and has too long a value for certain."""
+    return limit * _SLACK + _AROUND_BYTES
+
+
 def _parse_object(record: bytes, limit: int) -> tuple[str, str]:
+    if len(record) > _room(limit):
+        raise _too_long(limit)
     try:
         parsed = json.loads(record)
     except (ValueError, RecursionError) as error:
@@ -170,6 +178,8 @@ def _parse_object(record: bytes, limit: int) -> tuple[str, str]:
 
 
 def _parse_pair(record: bytes, limit: int) -> tuple[str, str]:
+    if len(record) > _room(limit):
+        raise _too_long(limit)
     key, separator, value = record.partition(b"=")
     if not separator:
         raise _broken("is neither key=value nor a JSON object")
@@ -185,7 +195,7 @@ def _checked(key: str, value: object, limit: int) -> tuple[str, str]:
     if not isinstance(value, str):
         raise _broken(f'has no "value" that is a text, for the key {key}')
     if len(value.encode(errors="surrogatepass")) > limit:
-        raise _broken(f"is longer than {limit} bytes, for the key {key}")
+        raise _too_long(limit, f", for the key {key}")
     return key, value
 
 
@@ -194,6 +204,13 @@ def _broken(how: str) -> BrokenProtocol:
     return BrokenProtocol(
         f"an output that the command wrote {how}",
         hint='write {"key": "NAME", "value": "TEXT"} after the marker, on one line',
+    )
+
+
+def _too_long(limit: int, which: str = "") -> BrokenProtocol:
+    return BrokenProtocol(
+        f"an output that the command wrote is longer than the outputLimit of {limit} bytes{which}",
+        hint="raise `outputLimit`, or have the command write a file and hand over its path",
     )
 
 

@@ -133,7 +133,7 @@ def test_a_broken_output_fails_a_command_that_succeeded(ctx: phase_context.FakeP
 
 
 def test_an_output_longer_than_the_limit_fails(ctx: phase_context.FakePhaseContext) -> None:
-    with pytest.raises(errors.PermanentError, match="longer than 3 bytes"):
+    with pytest.raises(errors.PermanentError, match="longer than the outputLimit of 3 bytes, for the key a"):
         run(ctx, script='echo a=1234 > "$RUNNER_OUTPUT_FILE"', outputLimit=3)
 
 

@@ -84,10 +84,31 @@ def test_a_broken_output_is_an_error_that_does_not_show_it(record: str, message:
 
 def test_a_value_may_be_as_long_as_the_limit_and_no_longer() -> None:
     assert read(marked("k", "x" * 100), limit=100)[0] == {"k": "x" * 100}
-    with pytest.raises(output_protocol.BrokenProtocol, match="longer than 100 bytes, for the key k"):
+    with pytest.raises(output_protocol.BrokenProtocol, match="longer than the outputLimit of 100 bytes, for the key k"):
         read(marked("k", "x" * 101), limit=100)
-    with pytest.raises(output_protocol.BrokenProtocol):
-        read(marked("k", "x" * 10_000_000), limit=100)
+
+
+def test_a_value_that_is_not_even_kept_is_too_long_and_not_no_json(tmp_path: Path) -> None:
+    huge = marked("k", "x" * 1_000_000)
+    reader = output_protocol.OutputReader(lambda line: None, limit=100)
+    for start in range(0, len(huge), 1000):
+        reader.feed(huge[start : start + 1000])
+    with pytest.raises(output_protocol.BrokenProtocol, match="longer than the outputLimit of 100 bytes") as caught:
+        reader.end()
+    assert caught.value.hint == "raise `outputLimit`, or have the command write a file and hand over its path"
+    (tmp_path / "outputs").write_text(f"k={'x' * 1_000_000}")
+    with pytest.raises(output_protocol.BrokenProtocol, match="longer than the outputLimit of 100 bytes"):
+        output_protocol.read_file(tmp_path / "outputs", limit=100)
+
+
+@pytest.mark.parametrize("cut", [1, 7, 1000])
+def test_a_small_limit_leaves_room_for_what_is_around_a_value(cut: int) -> None:
+    text = marked("a_key_with_a_long_name", "\u00e9")
+    reader = output_protocol.OutputReader(lambda line: None, limit=2)
+    for start in range(0, len(text), cut):
+        reader.feed(text[start : start + cut])
+    reader.end()
+    assert reader.outputs == {"a_key_with_a_long_name": "\u00e9"}
 
 
 def test_a_file_holds_pairs_and_objects(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from runner.base import errors
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.cli import console as consoles
+from runner.cli import follow_ups
 from runner.cli import settings as settings_module
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def show(console: consoles.Console, error: errors.RunnerError) -> None:
     """Print an error in the form that `-o` asks for; findings about a document come first."""
     found = _diagnostics(error)
     if not console.is_text:
-        console.err.line(json.dumps({"error": to_json(error)}, ensure_ascii=False))
+        console.err.line(json.dumps({"error": to_json(console, error)}, ensure_ascii=False))
         return
     if found:
         from runner.document import render
@@ -58,17 +59,18 @@ def _lines(
     written += [f"  {name}: {value}" for name, value in places.items()]
     written += [f"  | {line}" for line in error.details.splitlines()]
     if error.hint:
-        written.append("  " + console.style("hint:", on=stream, fg="cyan") + f" {error.hint}")
+        hint = follow_ups.complete(console.settings, error.hint)
+        written.append("  " + console.style("hint:", on=stream, fg="cyan") + f" {hint}")
     return written
 
 
-def to_json(error: errors.RunnerError) -> JsonObject:
+def to_json(console: consoles.Console, error: errors.RunnerError) -> JsonObject:
     """Return the object that `-o json` prints for an error."""
     written: dict[str, JsonValue] = {
         "code": error.code,
         "message": error.message,
         "details": error.details,
-        "hint": error.hint,
+        "hint": follow_ups.complete(console.settings, error.hint),
         "retryable": error.retryable,
         "position": None if error.span is None else _position(error.span),
     }

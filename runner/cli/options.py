@@ -12,9 +12,17 @@ passphrase_file = click.option(
     help="File with the passphrase of the repository. [RUNNER_PASSPHRASE_FILE, RUNNER_PASSPHRASE]",
 )
 
+
+def _remember(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """Keep the location, for the commands that messages tell to run next."""
+    context.obj.settings.location = value
+    return value
+
+
 location = click.option(
     "--location",
     metavar="NAME|FILE|URL",
+    callback=_remember,
     help="Where exports are: a configured name, a profile file, or a URL. [default: the repository of this machine]",
 )
 

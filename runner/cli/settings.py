@@ -30,7 +30,7 @@ class Progress(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Settings:
-    """The global options of one invocation; filled in while the command line is parsed."""
+    """The global options of one invocation, and its location; filled in while the command line is parsed."""
 
     state_dir: Path
     config: Path | None
@@ -39,6 +39,7 @@ class Settings:
     verbose: int = 0
     quiet: bool = False
     no_color: bool = False
+    location: str | None = None
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

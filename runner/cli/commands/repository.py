@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from runner.base import codes, durations, quantities
-from runner.cli import application, commanding, options, phrases, shapes
+from runner.cli import application, commanding, follow_ups, options, phrases, shapes
 from runner.cli import console as consoles
 from runner.cli.commands import repository_key
 from runner.repository import check as checks
@@ -152,7 +152,8 @@ def _report(console: consoles.Console, report: checks.Report) -> Iterator[str]:
         yield f"{checked}: no problems"
     if report.unused_packs:
         unused = phrases.count(report.unused_packs, "pack")
-        yield f"{unused} left by interrupted exports; `runner repository prune` frees them"
+        remedy = follow_ups.complete(console.settings, "`runner repository prune` frees them")
+        yield f"{unused} left by interrupted exports; {remedy}"
 
 
 def _stats(found: statistics.Stats) -> Iterator[str]:

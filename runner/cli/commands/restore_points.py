@@ -11,7 +11,7 @@ import click
 from runner.app import prepare, stored
 from runner.base import codes, quantities
 from runner.base.jsonvalue import JsonObject
-from runner.cli import application, commanding, driving, options, phrases, preview
+from runner.cli import application, commanding, driving, follow_ups, options, phrases, preview
 from runner.cli import console as consoles
 from runner.model.restore_point import RestorePoint
 from runner.repository import failures
@@ -195,4 +195,4 @@ def _text(console: consoles.Console, point: RestorePoint) -> Iterator[str]:
         ],
     )
     yield ""
-    yield f"  restore:  runner restore-points restore {point.id[:8]}"
+    yield f"  restore:  {follow_ups.command(console.settings, f'runner restore-points restore {point.id[:8]}')}"

@@ -1,6 +1,7 @@
 """The table of all error codes: each has a title, the exit code it leads to, and a page in `docs/errors/`.
 
-KB codes are findings about documents (exit 3); RT codes are failed operations.
+KB codes are findings about documents (exit 3, whatever a single one of them says); RT codes are failed operations. What
+is wrong with inputs has a KB code also where it comes from the command line, which is then used wrongly.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ _TABLE = (
     _kb("KB503", "A required argument is missing"),
     _kb("KB504", "An argument has the wrong type or form"),
     _kb("KB505", "A rendered argument has the wrong type or form"),
-    _kb("KB510", "An input is missing"),
-    _kb("KB511", "An input is unknown"),
-    _kb("KB512", "An input has the wrong type or form"),
+    Code("KB510", "An input is missing", Exit.USAGE),
+    Code("KB511", "An input is unknown", Exit.USAGE),
+    Code("KB512", "An input has the wrong type or form", Exit.USAGE),
     _kb("KB513", "A required input has a default"),
     _kb("KB520", "A retry could repeat a side effect"),
     # KB6xx: portability
@@ -89,7 +90,7 @@ _TABLE = (
     # KB7xx: security
     _kb("KB701", "A secret would be stored in a restore point"),
     _kb("KB702", "A secret is used where it would be seen"),
-    _kb("KB703", "A secret input has a literal value in the document or on the command line"),
+    Code("KB703", "A secret input has a literal value in the document or on the command line", Exit.USAGE),
     # RT1xx: planning and the command line
     Code("RT101", "The command line is off", Exit.USAGE),
     Code("RT102", "The document has errors", Exit.INVALID),

@@ -310,7 +310,7 @@ def test_logs_of_one_phase_are_its_lines_only(cli: Cli, tmp_path: Path) -> None:
     [
         (("exec", "none.yaml"), codes.Exit.USAGE, "error[RT103]: the file none.yaml cannot be read"),
         (("exec", "blueprint.yaml", "--action", "bakup"), codes.Exit.USAGE, 'did you mean "backup"?'),
-        (("exec", "blueprint.yaml", "--set", "sorce=x"), codes.Exit.INVALID, 'did you mean "source"?'),
+        (("exec", "blueprint.yaml", "--set", "sorce=x"), codes.Exit.USAGE, 'did you mean "source"?'),
         (("exec", "blueprint.yaml", "--object", "web"), codes.Exit.USAGE, "write --object KIND/NAMESPACE/NAME"),
         (("exec", "blueprint.yaml", "--location", "nas"), codes.Exit.USAGE, 'there is no location "nas"'),
         (("exec", "blueprint.yaml", "--location", "s4://x"), codes.Exit.USAGE, "error[RT403]"),
@@ -549,3 +549,27 @@ def test_a_snapshot_of_the_directory_that_holds_the_repository_is_without_it(cli
     assert answer.code == 0, answer.err
     image = Path(answer.json["run"]["phases"][0]["outputs"]["path"])
     assert [str(path.relative_to(image)) for path in sorted(image.rglob("*"))] == ["state", "state/repository.key"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["blueprint.yaml"], "KB510"),
+        (["blueprint.yaml", "--set", "passwort=x"], "KB511"),
+        (["papers.yaml", "--set", "source="], "KB512"),
+        (["blueprint.yaml", "--set", "password=x"], "KB703"),
+    ],
+)
+def test_wrong_inputs_are_a_wrong_use_of_the_command(cli: Cli, tmp_path: Path, arguments: list[str], code: str) -> None:
+    blueprints.write(tmp_path, blueprints.SECRET)
+    blueprints.write(tmp_path, blueprints.FILES, "papers.yaml")
+    answer = cli("exec", *arguments)
+    assert answer.code == codes.Exit.USAGE
+    assert answer.err.startswith(f"error[{code}]: ")
+
+
+def test_a_wrong_default_is_an_invalid_document(cli: Cli, tmp_path: Path) -> None:
+    blueprints.write(tmp_path, blueprints.FILES.replace("default: ./papers", 'default: "", enum: [a]'))
+    answer = cli("exec", "blueprint.yaml")
+    assert answer.code == codes.Exit.INVALID
+    assert "error[KB512]: " in answer.err

@@ -66,6 +66,8 @@ _TABLE = (
     _kb("KB320", "Phases wait for each other in a cycle"),
     _kb("KB321", "A retry policy is unknown"),
     _kb("KB323", "An error code of a retry is unknown"),
+    _kb("KB330", "The blueprint of a rehearsal cannot be used"),
+    _kb("KB331", "A rehearsal gives or expects what cannot be"),
     # KB4xx: templates
     _kb("KB401", "A template cannot be parsed"),
     _kb("KB402", "A template uses an unknown filter"),

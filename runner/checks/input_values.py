@@ -14,7 +14,7 @@ _LONGEST_SHOWN = 60
 
 def fault(declared: Input, value: JsonValue) -> str | None:
     """Say what is wrong with a value, or None if it fits; nothing of a secret value is shown."""
-    if not _has_type(declared.type, value):
+    if not has_type(declared.type, value):
         return f'the input "{declared.name}" must be {words(declared.type)}, got {_shown(declared, value)}'
     if declared.enum and value not in declared.enum:
         allowed = ", ".join(map(written, declared.enum))
@@ -37,7 +37,8 @@ def words(type_name: str) -> str:
     }.get(type_name, type_name)
 
 
-def _has_type(name: str, value: JsonValue) -> bool:
+def has_type(name: str, value: JsonValue) -> bool:
+    """Tell whether a value is of a declared type."""
     match name:
         case "string":
             return isinstance(value, str)

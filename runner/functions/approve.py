@@ -18,7 +18,7 @@ class ApproveArgs(Arguments):
     )
 
 
-@function("Approve", effects=Effects.READS, idempotent=True)
+@function("Approve", effects=Effects.READS, idempotent=True, pure=True)
 def approve(ctx: context.PhaseContext, args: ApproveArgs) -> context.Approval:
     """Wait until a person says `runner approve RUN PHASE`; phases that do not need the answer go on meanwhile."""
     expires_at = None if args.expires_after is None else ctx.clock.now() + args.expires_after

@@ -19,7 +19,7 @@ class AssertThatArgs(Arguments):
     )
 
 
-@function("AssertThat", effects=Effects.READS, idempotent=True)
+@function("AssertThat", effects=Effects.READS, idempotent=True, pure=True)
 def assert_that(ctx: context.PhaseContext, args: AssertThatArgs) -> None:
     """Fail the phase unless a condition is true."""
     if not args.that:

@@ -27,6 +27,7 @@ BLUEPRINTS = (
     Kind(api_version=KANISTER, kind="Blueprint", schema="blueprint.kanister.schema.json"),
 )
 LOCATION_PROFILES = (Kind(api_version=OWN, kind="LocationProfile", schema="location-profile.schema.json"),)
+REHEARSALS = (Kind(api_version=OWN, kind="Rehearsal", schema="rehearsal.schema.json"),)
 
 
 def choose(root: nodes.Node, expected: tuple[Kind, ...]) -> tuple[Kind | None, list[Diagnostic]]:

@@ -9,9 +9,10 @@ from runner.base import diagnostic
 from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
 from runner.document import nodes, schema, yamlread
-from runner.model import build, draft, kinds
+from runner.model import build, draft, kinds, rehearsal_build
 from runner.model.blueprint import Blueprint
 from runner.model.location_profile import LocationProfile
+from runner.model.rehearsal import Rehearsal
 
 _WHAT_IT_IS = ("/apiVersion", "/kind")
 # Of a mapping: a key is missing, or all of them are.
@@ -64,6 +65,36 @@ def load_location_profile(path: Path) -> tuple[LocationProfile | None, list[Diag
         return None, found
     root, kind, found = _read(text, str(path), kinds.LOCATION_PROFILES)
     return (None if root is None or kind is None else build.location_profile(root, path)), found
+
+
+def load_rehearsal(path: Path) -> tuple[Rehearsal | None, list[Diagnostic]]:
+    """Load a rehearsal from a file; whether it fits its blueprint is another question.
+
+    Raises:
+        UsageError: RT103 if the file cannot be read.
+    """
+    text, found = yamlread.read_file(path)
+    return (None, found) if text is None else parse_rehearsal(text, str(path))
+
+
+def parse_rehearsal(text: str, file: str) -> tuple[Rehearsal | None, list[Diagnostic]]:
+    """Load a rehearsal from its text; `file` is its name, for positions."""
+    root, kind, found = _read(text, file, kinds.REHEARSALS)
+    if root is None or kind is None:
+        return None, found
+    builder = rehearsal_build.RehearsalBuilder(root)
+    made = builder.rehearsal(file)
+    found = diagnostic.in_order([*found, *builder.found])
+    return (None if diagnostic.has_errors(found) else made), found
+
+
+def draft_rehearsal(text: str, file: str) -> Rehearsal | None:
+    """Load what can be told of a rehearsal with errors in its shape, for checks only; None where that is too little."""
+    root, unreadable = yamlread.read(text, file)
+    if not isinstance(root, nodes.MapNode) or diagnostic.has_errors(unreadable):
+        return None
+    (kind,) = kinds.REHEARSALS
+    return rehearsal_build.draft(root, {each.span.pointer for each in schema.validate(root, kind.schema)}, file)
 
 
 def _read(

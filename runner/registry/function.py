@@ -32,6 +32,7 @@ class FunctionSpec:
         idempotent: Whether running it twice with equal arguments leaves the world as running it once.
         idempotent_argument: Name of the boolean argument by which the author says so (`RunCommand`), if any.
         dynamic_outputs: Whether it returns outputs that the phase declares (`outputs:`), unknown to the model.
+        pure: Whether its arguments and the time decide alone what it returns; rehearsals call it as it is.
         find: Looks for what an earlier attempt with the same token created; None if nothing can be looked for.
         distribution: The package that brought it, for error messages.
     """
@@ -44,6 +45,7 @@ class FunctionSpec:
     outputs: type[args.Outputs]
     idempotent_argument: str | None = None
     dynamic_outputs: bool = False
+    pure: bool = False
     since: str = "0.1"
     find: Find | None = field(default=None)
     distribution: str = "blueprint-runner"
@@ -71,6 +73,7 @@ def function(
     idempotent: bool,
     idempotent_argument: str | None = None,
     dynamic_outputs: bool = False,
+    pure: bool = False,
     since: str = "0.1",
 ) -> Callable[[Call], FunctionSpec]:
     """Declare a storage function; arguments and outputs are read from the annotations.
@@ -101,6 +104,7 @@ def function(
             outputs=outputs,
             idempotent_argument=idempotent_argument,
             dynamic_outputs=dynamic_outputs,
+            pure=pure,
             since=since,
         )
 

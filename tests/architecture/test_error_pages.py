@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runner import functions
+from runner.app import rehearsals
 from runner.base import codes
 from runner.base.diagnostic import Diagnostic
 from runner.checks import run
@@ -49,6 +50,9 @@ ASKED: dict[str, tuple[str, list[str]]] = {
     "KB511": ("backup", ["databse=notes.db", "database=notes.db"]),
 }
 
+# Pages about rehearsals show one, and before it the blueprint that it is about where that matters.
+REHEARSED = ("KB330", "KB331")
+
 
 def _asked(blueprint: Blueprint, action: str, sets: list[str], place: Path) -> list[str]:
     _, found = compile.compile_plan(blueprint, action, registry.Registry(functions.builtin()))
@@ -77,7 +81,21 @@ def test_example_of_a_page_about_what_is_asked_for_produces_its_code(top: Path, 
     assert _asked(blueprint, *ASKED[code], tmp_path) == [code]
 
 
-@pytest.mark.parametrize("code", sorted(code for code in codes.CODES if code[:3] in CHECKS and code not in ASKED))
+@pytest.mark.parametrize("code", REHEARSED)
+def test_example_of_a_page_about_rehearsals_produces_its_code(top: Path, tmp_path: Path, code: str) -> None:
+    page = (top / "docs" / "errors" / f"{code}.md").read_text(encoding="utf-8")
+    *blueprints, rehearsal = re.findall(r"^```yaml\n(.*?)^```$", page, re.M | re.S)
+    for blueprint in blueprints:
+        (tmp_path / "blueprint.yaml").write_text(blueprint, encoding="utf-8")
+    path = tmp_path / "example.rehearsal.yaml"
+    path.write_text(rehearsal, encoding="utf-8")
+    document = rehearsals.Reader(registry.Registry(functions.builtin())).read(path)
+    assert {finding.code for finding in document.found} == {code}
+
+
+@pytest.mark.parametrize(
+    "code", sorted(code for code in codes.CODES if code[:3] in CHECKS and code not in (*ASKED, *REHEARSED))
+)
 def test_example_of_a_document_page_produces_its_code(top: Path, code: str) -> None:
     page = (top / "docs" / "errors" / f"{code}.md").read_text(encoding="utf-8")
     example = EXAMPLE.search(page)

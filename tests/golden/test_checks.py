@@ -16,8 +16,8 @@ from runner.testing import sample_functions
 PLACE = Path(__file__).parent / "checks"
 DOCUMENTS = sorted(PLACE.glob("*.yaml"))
 
-# What only a run, its command line or its input files can show.
-ELSEWHERE = {"KB303", "KB510", "KB511"}
+# What only a run, its command line, its input files or a rehearsal can show.
+ELSEWHERE = {"KB303", "KB330", "KB331", "KB510", "KB511"}
 
 
 def _findings(path: Path) -> str:

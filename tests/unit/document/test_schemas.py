@@ -59,7 +59,13 @@ def test_every_key_has_a_description(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["blueprint.schema.json", "blueprint.kanister.schema.json", "location-profile.schema.json"]
+    "name",
+    [
+        "blueprint.schema.json",
+        "blueprint.kanister.schema.json",
+        "location-profile.schema.json",
+        "rehearsal.schema.json",
+    ],
 )
 def test_every_key_that_people_write_has_an_example(name: str) -> None:
     root = BY_NAME[name]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from runner.app import rehearsals
 from runner.base import diagnostic, errors
 from runner.checks import run as checks
 from runner.document import nodes, yamlread
-from runner.model import load
+from runner.model import load, rehearsal_build
 from runner.registry import registry
 
 _SUFFIXES = (".yaml", ".yml")
@@ -46,9 +47,14 @@ def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnosti
         UsageError: RT103 if a file cannot be read.
     """
     found: list[diagnostic.Diagnostic] = []
+    reader = rehearsals.Reader(known)
     for path in documents:
-        if _kind(path) == "LocationProfile":
+        kind = _kind(path)
+        if kind == "LocationProfile":
             found += load.load_location_profile(path)[1]
+            continue
+        if kind == "Rehearsal" or path.name.endswith(rehearsal_build.SUFFIX):
+            found += reader.read(path).found
             continue
         text, problems = yamlread.read_file(path)
         found += problems

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Golden
 from tests.unit.cli import sample_blueprints as blueprints
+from tests.unit.cli import sample_rehearsals as rehearsals
 from tests.unit.cli.conftest import Cli
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "cli"
@@ -27,6 +28,7 @@ def normal(text: str, directory: Path) -> str:
     """Replace what differs from run to run by something of the same width, where columns depend on it."""
     text = text.replace(str(directory), "DIR")
     text = re.sub(r" +\d+(\.\d)? s\b", lambda match: " 0.0 s".rjust(len(match[0])), text)
+    text = re.sub(r" +\d+ ms\b", " 0 ms", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-01-01 00:00 UTC", text)
     text = re.sub(r"\b\d+(?= B\b)", "999", text)
     text = re.sub(r"\d\.\d KiB verified", "1.0 KiB verified", text)
@@ -51,7 +53,7 @@ def test_help(told: Told) -> None:
     told("help", "--help")
 
 
-@pytest.mark.parametrize("command", ["exec", "validate", "resume", "restore-points", "repository"])
+@pytest.mark.parametrize("command", ["exec", "validate", "test", "resume", "restore-points", "repository"])
 def test_help_of_commands(command: str, told: Told) -> None:
     told(f"help-{command}", command, "--help")
 
@@ -82,6 +84,17 @@ def test_waiting(told: Told, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.WAITING)
     told("waiting", "exec", "blueprint.yaml", "--run-id", RUN)
     told("cancelled", "cancel", RUN)
+
+
+def test_rehearsals(told: Told, tmp_path: Path) -> None:
+    blueprints.write(tmp_path, blueprints.FAILING)
+    rehearsals.write(tmp_path, rehearsals.PASSES, "passes")
+    told("rehearsals-pass", "test", "--coverage")
+    rehearsals.write(tmp_path, rehearsals.DIFFERS, "differs")
+    told("rehearsals-differ", "test")
+    rehearsals.write(tmp_path, rehearsals.INVALID, "invalid")
+    told("rehearsals-invalid", "test")
+    told("rehearsals-validate", "validate", ".")
 
 
 def test_explain(told: Told) -> None:

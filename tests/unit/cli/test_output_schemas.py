@@ -15,6 +15,7 @@ import referencing
 from runner.base import resources
 from runner.cli import main
 from tests.unit.cli import sample_blueprints as blueprints
+from tests.unit.cli import sample_rehearsals as rehearsals
 from tests.unit.cli.conftest import Cli
 
 SCHEMAS = {
@@ -141,6 +142,17 @@ def test_what_is_known_without_a_run(words: str, prints: Prints) -> None:
 
 def test_explanation_of_a_code(prints: Prints) -> None:
     prints("explain", "KB310", command="explain")
+
+
+def test_rehearsals(prints: Prints, tmp_path: Path) -> None:
+    blueprints.write(tmp_path, blueprints.FAILING)
+    rehearsals.write(tmp_path, rehearsals.PASSES, "passes")
+    assert prints("test", command="test")[0]["coverage"] is None
+    rehearsals.write(tmp_path, rehearsals.DIFFERS, "differs")
+    prints("test", "--coverage", command="test", code=1)
+    rehearsals.write(tmp_path, rehearsals.INVALID, "invalid")
+    (shown,) = prints("test", command="test", code=3)
+    assert {each["status"] for each in shown["rehearsals"]} == {"passed", "differs", "invalid"}
 
 
 def test_plugins(prints: Prints, cli: Cli) -> None:

@@ -154,10 +154,10 @@ class Reader:
         rehearsal, blueprint = document.rehearsal, document.blueprint
         assert rehearsal is not None
         assert blueprint is not None
-        begun = clock.monotonic()
         plan, found = plans.compile_plan(blueprint, rehearsal.action, self._registry)
         if plan is None:
             raise diagnostic.InvalidDocument(found)
+        begun = clock.monotonic()
         performance = perform.perform(rehearsal, blueprint, plan, self._registry)
         return Outcome(
             document=document,

@@ -84,12 +84,14 @@ def test_a_person_settles_what_is_in_doubt(tmp_path: Path, word: str, status: st
 
 
 def test_what_hung_and_ends_late_is_undone(tmp_path: Path) -> None:
-    late = "results: {files: {error: {}}, snapshot/data-1: {hangs: true, takes: 1h}}\n"
-    blueprint = rehearsing.BLUEPRINT.replace("      args: {volume: ", "      timeout: 5m\n      args: {volume: ")
+    undo = '      revert: {func: DeleteExport, args: {export: "{{ phases.files.outputs.export }}"}}\n'
+    blueprint = rehearsing.BLUEPRINT.replace("      timeout: 5m\n", "").replace(
+        "      timeout: 10m\n", f"      timeout: 10m\n{undo}"
+    )
+    late = "results: {files: {hangs: true, takes: 20m, outputs: {export: late}}, notify: {takes: 1h}}\n"
     outcome = rehearsing.given(tmp_path, late, approve=False, blueprint=blueprint)
-    assert _ended(outcome) == "failed"
-    assert "revert/snapshot/data-0" in outcome.performance.sequence
-    assert "revert/snapshot/data-1" not in outcome.performance.sequence
+    assert (_ended(outcome), _status(outcome, "files"), _code(outcome)) == ("failed", "failed", "RT215")
+    assert outcome.performance.arguments["revert/files"] == {"export": "late"}
 
 
 def test_attempts_take_their_time_side_by_side(tmp_path: Path) -> None:
@@ -108,9 +110,10 @@ def test_the_time_limit_of_the_action_ends_the_run(tmp_path: Path) -> None:
     assert "2h" in outcome.performance.run.failures[0][1].message
 
 
-def test_a_failure_that_is_tolerated_is_a_warning_less_and_no_failure(tmp_path: Path) -> None:
+def test_a_failure_that_is_tolerated_is_a_warning(tmp_path: Path) -> None:
     outcome = rehearsing.given(tmp_path, "results: {notify: {error: {code: RT206}}}\n")
     assert (_ended(outcome), _status(outcome, "notify")) == ("succeeded", "tolerated")
+    assert [warning["phase"] for warning in outcome.performance.run.warnings] == ["notify"]
 
 
 def test_a_condition_that_is_false_skips_its_phase(tmp_path: Path) -> None:

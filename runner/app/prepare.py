@@ -149,8 +149,8 @@ def _prepare(
         plan=plan,
         blueprint_text=blueprint.text,
         inputs=values,
-        object=_object(order.object),
-        profile=_profile(target),
+        object=object_named(order.object),
+        profile=profile_of(target),
         location=target.to_json(),
         overwrite=order.overwrite,
     )
@@ -205,7 +205,12 @@ def _inputs(app: application.Application, order: Order, action: Action) -> Mappi
     return values
 
 
-def _object(text: str | None) -> JsonObject | None:
+def object_named(text: str | None) -> JsonObject | None:
+    """Read `KIND/NAMESPACE/NAME`.
+
+    Raises:
+        UsageError: RT101 if it is not of that form.
+    """
     if text is None:
         return None
     parts = text.split("/")
@@ -214,7 +219,8 @@ def _object(text: str | None) -> JsonObject | None:
     return dict(zip(("kind", "namespace", "name"), parts, strict=True))
 
 
-def _profile(target: locations.Target) -> JsonObject | None:
+def profile_of(target: locations.Target) -> JsonObject | None:
+    """Return the facts of a location profile that templates may read; None for a location without one."""
     if "type" not in target.spec:
         return None
     return {"name": target.label, **{key: value for key, value in target.spec.items() if key != "passphraseFile"}}

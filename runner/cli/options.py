@@ -26,6 +26,8 @@ location = click.option(
     help="Where exports are: a configured name, a profile file, or a URL. [default: the repository of this machine]",
 )
 
+object_name = click.option("--object", metavar="KIND/NAMESPACE/NAME", help="The object that the run is about.")
+
 set_values = click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Set an input; repeatable.")
 
 set_files = click.option(

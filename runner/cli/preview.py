@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from runner.app import prepare
-from runner.base import diagnostic, secret
+from runner.app import application, foresee, prepare
+from runner.base import codes, diagnostic, secret
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.cli import console as consoles
 from runner.engine.request import Request
 from runner.plan import explain, present
+from runner.plan.outlook import Outlook
 
 
 def warnings(console: consoles.Console, found: Iterable[diagnostic.Diagnostic]) -> list[str]:
@@ -22,11 +23,24 @@ def warnings(console: consoles.Console, found: Iterable[diagnostic.Diagnostic]) 
     return render.text(shown, colour=console.colour(console.err)).rstrip("\n").splitlines()
 
 
-def to_json(prepared: prepare.Prepared) -> JsonObject:
+def show(console: consoles.Console, app: application.Application, prepared: prepare.Prepared) -> codes.Exit:
+    """Print the plan of a run that could start now, and what it would work with; return what to exit with."""
+    outlook = foresee.of_request(app, prepared.request)
+    console.result(_to_json(prepared, outlook), lambda: _text(console, prepared, outlook))
+    return exit_of(outlook)
+
+
+def exit_of(outlook: Outlook) -> codes.Exit:
+    """Return what a preview exits with: a plan that is bound to fail is as good as an invalid document."""
+    return codes.Exit.OK if outlook.is_sound else codes.Exit.INVALID
+
+
+def _to_json(prepared: prepare.Prepared, outlook: Outlook) -> JsonObject:
     """Return the plan and what it would work with."""
     request = prepared.request
     return {
         "plan": present.to_json(request.plan),
+        "outlook": present.outlook_json(outlook),
         "inputs": _inputs(request),
         "object": request.object,
         "location": prepared.target.label or "default",
@@ -35,10 +49,10 @@ def to_json(prepared: prepare.Prepared) -> JsonObject:
     }
 
 
-def text(console: consoles.Console, prepared: prepare.Prepared) -> Iterator[str]:
+def _text(console: consoles.Console, prepared: prepare.Prepared, outlook: Outlook) -> Iterator[str]:
     """Write the plan and what it would work with for a person."""
     request = prepared.request
-    yield from explain.text(request.plan).rstrip("\n").splitlines()
+    yield from explain.text(outlook).rstrip("\n").splitlines()
     values = _inputs(request)
     if values:
         yield ""

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import pydantic
 
 from runner.base import own_places
-from runner.functions import tree_arguments
-from runner.registry import args, context
+from runner.functions import tree_arguments, tree_sizes
+from runner.registry import args, context, estimates
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
 from runner.repository import repository, tree_capture, tree_walk
@@ -65,3 +65,9 @@ def find_export(
     """Look for the export that an earlier attempt made."""
     manifest = ctx.service(repository.Repository).find_export(token)
     return None if manifest is None else tree_arguments.outputs_of(manifest)
+
+
+@backup_files.estimator
+def estimate(args: BackupFilesArgs, budget: estimates.Budget) -> estimates.Size | None:
+    """Add up the files; those that have not changed are not read again, so it can be less."""
+    return tree_sizes.of_paths(args.paths, budget, exclude=args.exclude)

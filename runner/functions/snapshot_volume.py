@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pydantic
 
-from runner.registry import args, context, driver
+from runner.functions import tree_sizes
+from runner.registry import args, context, driver, estimates
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
 
@@ -61,6 +62,12 @@ def find_snapshot(ctx: context.PhaseContext, args: SnapshotVolumeArgs, token: st
         found = storage.list_snapshots(args.volume, tags)
     usable = [one for one in found if one.state is not driver.SnapshotState.FAILED]
     return _ready(ctx, storage, usable[0]) if usable else None
+
+
+@snapshot_volume.estimator
+def estimate(args: SnapshotVolumeArgs, budget: estimates.Budget) -> estimates.Size | None:
+    """Take the size of what the volume holds, where it is a file or directory of this machine."""
+    return tree_sizes.of_paths([args.volume], budget) if args.driver == "file" else None
 
 
 def _own_tags(ctx: context.PhaseContext, token: str) -> Mapping[str, str]:

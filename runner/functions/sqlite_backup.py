@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 from runner.base import errors
-from runner.functions import sqlite_copy, tree_arguments
-from runner.registry import args, context
+from runner.functions import sqlite_copy, tree_arguments, tree_sizes
+from runner.registry import args, context, estimates
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
 from runner.repository import repository, tree_capture, tree_descent, tree_metadata, tree_walk
@@ -59,6 +59,12 @@ def find_export(
     """Look for the export that an earlier attempt made."""
     manifest = ctx.service(repository.Repository).find_export(token)
     return None if manifest is None else tree_arguments.outputs_of(manifest)
+
+
+@sqlite_backup.estimator
+def estimate(args: SqliteBackupArgs, budget: estimates.Budget) -> estimates.Size | None:
+    """Take the size of the database file; what its log holds mostly replaces pages of it."""
+    return tree_sizes.of_paths([args.database], budget)
 
 
 def _see(database: Path) -> None:

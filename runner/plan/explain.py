@@ -1,66 +1,94 @@
-"""A plan in words: the order, what each phase waits for and why, and what happens if things go wrong."""
+"""A plan in words: what would run, in which order and why, with which arguments, and what if things go wrong."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from runner.base import durations
-from runner.plan import graph, plan
+from runner.base import durations, errors
+from runner.plan import measure, plan, wording
+from runner.plan.foretell import Argument
+from runner.plan.outlook import Decision, Outlook, Prospect
 
-_WIDTH = 80
+WIDTH = 80
 _INDENT = 5
+_MOST_KEYS = 12
+_MOST_EXAMPLES = 3
+_MOST_LINES = 4
+_WIDEST_NAME = 16
 
 
-def text(made: plan.Plan) -> str:
+def text(outlook: Outlook) -> str:
     """Describe a plan on lines of 80 columns where its names allow it; phases of one number may run side by side."""
-    steps = _steps(made)
-    count = len(made.nodes)
-    lines = [f"{made.blueprint} › {made.action}: {count} phase{'' if count == 1 else 's'}{_limit(made)}"]
+    made = outlook.plan
     width = max((len(node.name) for node in made.nodes), default=0)
-    for node in _in_order(made):
-        lines += ["", f"{steps[node.id]:>3}. {node.name:<{width}}  {node.function}"]
-        lines += [line for fact in _facts(node) for line in _wrapped(fact)]
-    if made.defer is not None:
-        lines += ["", f"last {made.defer.name:<{width}}  {made.defer.function}"]
+    lines = [f"{made.blueprint} › {made.action}: {_summary(outlook)}"]
+    lines += [line for fact in _action_facts(outlook) for line in _wrapped(fact, 2)]
+    for each in outlook.phases:
+        marks = "  skipped" if each.decision is Decision.SKIPPED else ""
+        lines += ["", f"{each.step:>3}. {each.node.name:<{width}}  {each.node.function}{marks}", *_phase(each)]
+    if outlook.defer is not None:
+        lines += ["", f"last {outlook.defer.node.name:<{width}}  {outlook.defer.node.function}"]
         lines += _wrapped("whatever happened before")
-        lines += [line for fact in _settings(made.defer) for line in _wrapped(fact)]
+        lines += _phase(outlook.defer)
     if made.artifacts:
-        lines += ["", *textwrap.wrap(f"artifacts: {', '.join(made.artifacts)}", _WIDTH)]
+        lines += ["", *_wrapped(f"artifacts: {', '.join(made.artifacts)}", 0)]
+        lines += [line for fact in _lost_artifacts(outlook) for line in _wrapped(fact, 2)]
     return "\n".join(lines) + "\n"
 
 
-def _in_order(made: plan.Plan) -> list[plan.PlanNode]:
-    by_id = {node.id: node for node in made.nodes}
-    return [by_id[name] for name in graph.order(_sources(made))]
+def _summary(outlook: Outlook) -> str:
+    skipped = sum(each.decision is Decision.SKIPPED for each in outlook.phases)
+    size = measure.total(outlook)
+    facts = [
+        wording.counted(len(outlook.phases), "phase") + (f", {skipped} skipped" if skipped else ""),
+        "" if outlook.plan.timeout is None else f"at most {durations.text(outlook.plan.timeout)}",
+        "" if size is None else f"{wording.size(size)} of data",
+    ]
+    return ", ".join(filter(None, facts))
 
 
-def _sources(made: plan.Plan) -> Mapping[str, list[str]]:
-    return {node.id: [edge.source for edge in node.edges] for node in made.nodes}
+def _action_facts(outlook: Outlook) -> Iterator[str]:
+    concurrency = outlook.plan.concurrency
+    if outlook.group is not None:
+        busy = "waits for its turn" if concurrency.queue else "is refused"
+        group = wording.value(outlook.group.value, 40)
+        yield f'one run at a time in the group "{group}"; another one {busy}'
+    if concurrency.max_parallel != plan.Concurrency().max_parallel:
+        yield f"at most {concurrency.max_parallel} attempts side by side"
 
 
-def _steps(made: plan.Plan) -> Mapping[str, int]:
-    """Number the nodes: one more than the highest number among what a node waits for."""
-    sources = _sources(made)
-    steps: dict[str, int] = {}
-    for name in graph.order(sources):
-        steps[name] = 1 + max((steps[source] for source in sources[name]), default=0)
-    return steps
+def _phase(found: Prospect) -> list[str]:
+    lines = [line for fact in _facts(found) for line in _wrapped(fact)]
+    return [*lines, *_argument_lines(found)]
 
 
-def _limit(made: plan.Plan) -> str:
-    return "" if made.timeout is None else f", at most {durations.text(made.timeout)}"
-
-
-def _facts(node: plan.PlanNode) -> Iterator[str]:
+def _facts(found: Prospect) -> Iterator[str]:
+    node = found.node
     if node.description:
         yield node.description
-    yield from _waits(node)
-    yield from _settings(node)
+    if found.decision is Decision.SKIPPED:
+        yield f"skipped, since this is false: {node.when}"
+        return
+    if node.kind is plan.NodeKind.PHASE:
+        yield from _waits(node)
+    if found.decision is Decision.OPEN:
+        yield f"only if {node.when}: known when {wording.known_when(found.waits_for)}"
+    elif node.when:
+        yield f"runs, since this is true: {node.when}" if not found.problems else f"only if {node.when}"
+    if node.foreach is not None:
+        yield from _instances(found, node.foreach)
+    yield from filter(None, (wording.limit(node), wording.retry(node.retry)))
+    if node.tolerate:
+        yield "if it fails, the action goes on and ends with a warning"
     if node.revert is not None:
         yield f"undone by {node.revert.function} if the action fails later"
     if node.cleanup is not None:
         yield f"cleaned up by {node.cleanup.function} once it has started, whatever happens"
+    if found.size is not None:
+        yield f"{wording.size(found.size)} of data"
+    yield from (f"will fail: {_said(problem)}" for problem in found.problems if "argument" not in problem.context)
 
 
 def _waits(node: plan.PlanNode) -> Iterator[str]:
@@ -77,25 +105,101 @@ def _waits(node: plan.PlanNode) -> Iterator[str]:
         yield f"after {edge.source} (reads {edge.detail})"
 
 
-def _settings(node: plan.PlanNode) -> Iterator[str]:
-    if node.timeout is not None:
-        yield f"at most {durations.text(node.timeout)} for one attempt"
-    if node.retry.limit:
-        times = "once" if node.retry.limit == 1 else f"{node.retry.limit} times"
-        yield f"tried again up to {times} on: {', '.join(node.retry.errors)}"
+def _instances(found: Prospect, foreach: plan.Foreach) -> Iterator[str]:
+    items = wording.items(foreach)
+    if found.instances is not None:
+        keys = [instance.key for instance in found.instances]
+        listed = f"one for each of {items}, {len(keys):,} now: {wording.names(keys, _MOST_KEYS)}"
+        yield listed if keys else f"one for each of {items}: there is none, so nothing is called"
+    elif found.items_from:
+        yield f"one for each of {items}: known when {wording.known_when(found.items_from)}"
+    else:
+        yield f"one for each of {items}"
+    if limits := wording.side_by_side(foreach):
+        yield limits
 
 
-def _listed(edges: list[plan.Edge]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    """One argument as it is shown: under a heading, its value, and lines that say more."""
+
+    heading: str
+    name: str
+    value: str
+    more: Sequence[str] = ()
+
+
+def _argument_lines(found: Prospect) -> Iterator[str]:
+    if found.decision is Decision.SKIPPED:
+        return
+    rows = [_row(found, each) for each in found.arguments]
+    width = min(_WIDEST_NAME, max((len(row.name) for row in rows), default=0))
+    heading = ""
+    for row in sorted(rows, key=lambda row: _HEADINGS.index(row.heading)):
+        indent = " " * _INDENT + f"{row.heading if row.heading != heading else '':<7}" + f"{row.name:<{width}}  "
+        heading = row.heading
+        first, *further = wording.lines(row.value, max(20, WIDTH - len(indent)), _MOST_LINES) or [""]
+        yield indent + first
+        yield from (" " * len(indent) + line for line in further)
+        for line in row.more:
+            yield from _wrapped(line, len(indent))
+
+
+_HEADINGS = ("with", "each", "later", "wrong")
+
+
+def _row(found: Prospect, each: Argument) -> _Row:
+    shown = each.value if isinstance(each.value, str) else wording.value(each.value, 10_000)
+    if found.instances:
+        return _row_of_instances(found, each.name, shown)
+    if each.problem is not None:
+        return _Row(heading="wrong", name=each.name, value=shown, more=[_said(each.problem)])
+    if each.later:
+        return _Row(heading="later", name=each.name, value=shown, more=[f"known when {wording.known_when(each.later)}"])
+    return _Row(heading="with", name=each.name, value=shown)
+
+
+def _row_of_instances(found: Prospect, name: str, written: str) -> _Row:
+    instances = found.instances or ()
+    values = [next(each for each in instance.arguments if each.name == name) for instance in instances]
+    wrong = [each.problem for each in values if each.problem is not None]
+    if wrong:
+        return _Row(heading="wrong", name=name, value=written, more=[_said(wrong[0])])
+    shown = [each.value if isinstance(each.value, str) else wording.value(each.value, 10_000) for each in values]
+    later = [source for each in values for source in each.later]
+    if later:
+        return _Row(heading="later", name=name, value=written, more=[f"known when {wording.known_when(later)}"])
+    if len(set(shown)) == 1:
+        return _Row(heading="with", name=name, value=shown[0])
+    examples = [
+        f"{instance.key}: {wording.shortened(value, 48)}"
+        for instance, value in list(zip(instances, shown, strict=True))[:_MOST_EXAMPLES]
+    ]
+    rest = [f"and {len(shown) - _MOST_EXAMPLES:,} more"] if len(shown) > _MOST_EXAMPLES else []
+    return _Row(heading="each", name=name, value=examples[0], more=[*examples[1:], *rest])
+
+
+def _lost_artifacts(outlook: Outlook) -> Iterator[str]:
+    for name, values in outlook.artifacts.items():
+        for each in values:
+            if each.problem is not None:
+                yield f"{name}.{each.name} will fail: {_said(each.problem)}"
+
+
+def _said(problem: errors.RunnerError) -> str:
+    return f"{problem.message} ({problem.code})"
+
+
+def _listed(edges: Sequence[plan.Edge]) -> str:
     return ", ".join(edge.source for edge in edges)
 
 
-def _wrapped(fact: str) -> list[str]:
-    indent = " " * _INDENT
+def _wrapped(fact: str, indent: int = _INDENT) -> list[str]:
     return textwrap.wrap(
         fact,
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
     )

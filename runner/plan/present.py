@@ -1,13 +1,17 @@
-"""A plan as JSON for people and their programs: as the journal keeps it, with durations as texts (`5m`)."""
+"""A plan and its outlook as JSON for people and their programs: durations are texts (`5m`)."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from runner.base import durations
+from runner.base import durations, errors
 from runner.base.jsonvalue import JsonObject
-from runner.plan import codec, plan
+from runner.plan import codec, measure, plan
+from runner.plan.foretell import Argument
+from runner.plan.knowledge import Source
+from runner.plan.outlook import Outlook, Prospect
+from runner.registry import estimates
 
 _DURATIONS = ("timeout", "initial", "maximum")
 _PARTS = ("retry", "revert", "cleanup", "defer")
@@ -28,3 +32,61 @@ def _shown(part: Any) -> dict[str, Any]:
     if "nodes" in shown:
         shown["nodes"] = [_shown(node) for node in shown["nodes"]]
     return shown
+
+
+def outlook_json(found: Outlook) -> JsonObject:
+    """Write what can be told of a plan; nothing reads this form back."""
+    size = measure.total(found)
+    return {
+        "phases": [_prospect(each) for each in found.phases],
+        "defer": None if found.defer is None else _prospect(found.defer),
+        "artifacts": {name: [_argument(each) for each in values] for name, values in found.artifacts.items()},
+        "group": None if found.group is None else _argument(found.group),
+        "size": None if size is None else _size(size),
+    }
+
+
+def _prospect(found: Prospect) -> JsonObject:
+    return {
+        "name": found.node.name,
+        "step": found.step,
+        "decision": found.decision.value,
+        "waitsFor": [_source(each) for each in found.waits_for],
+        "arguments": [_argument(each) for each in found.arguments],
+        "instances": None
+        if found.instances is None
+        else [
+            {"key": each.key, "arguments": [_argument(argument) for argument in each.arguments]}
+            for each in found.instances
+        ],
+        "itemsFrom": [_source(each) for each in found.items_from],
+        "problems": [_problem(each) for each in found.problems],
+        "size": None if found.size is None else _size(found.size),
+    }
+
+
+def _argument(found: Argument) -> JsonObject:
+    return {
+        "name": found.name,
+        "known": found.is_known,
+        "value": found.value,
+        "later": [_source(each) for each in found.later],
+        "problem": None if found.problem is None else _problem(found.problem),
+    }
+
+
+def _source(source: Source) -> JsonObject:
+    return {"path": source.path, "when": source.when}
+
+
+def _problem(problem: errors.RunnerError) -> JsonObject:
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "hint": problem.hint,
+        "argument": problem.context.get("argument"),
+    }
+
+
+def _size(size: estimates.Size) -> JsonObject:
+    return {"bytes": size.bytes, "whole": size.is_whole}

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from runner.registry import args, context
+from runner.registry import args, context, estimates
 
 Call: TypeAlias = Callable[[context.PhaseContext, Any], "args.Outputs | context.Gate | None"]
 Find: TypeAlias = Callable[[context.PhaseContext, Any, str], "args.Outputs | None"]
+Estimate: TypeAlias = Callable[[Any, estimates.Budget], "estimates.Size | None"]
 
 
 class Effects(StrEnum):
@@ -34,6 +35,7 @@ class FunctionSpec:
         dynamic_outputs: Whether it returns outputs that the phase declares (`outputs:`), unknown to the model.
         pure: Whether its arguments and the time decide alone what it returns; rehearsals call it as it is.
         find: Looks for what an earlier attempt with the same token created; None if nothing can be looked for.
+        estimate: Says how much data a call would read, without reading or changing any; None if that cannot be told.
         distribution: The package that brought it, for error messages.
     """
 
@@ -48,6 +50,7 @@ class FunctionSpec:
     pure: bool = False
     since: str = "0.1"
     find: Find | None = field(default=None)
+    estimate: Estimate | None = field(default=None)
     distribution: str = "blueprint-runner"
 
     @property
@@ -64,6 +67,15 @@ class FunctionSpec:
         """Register the decorated callable as this function's `find`."""
         self.find = find
         return find
+
+    def estimator(self, estimate: Estimate) -> Estimate:
+        """Register the decorated callable as this function's `estimate`.
+
+        It takes the arguments and a budget, asks the budget before each entry it looks at, and returns None where the
+        source does not exist or cannot be seen.
+        """
+        self.estimate = estimate
+        return estimate
 
 
 def function(

@@ -13,7 +13,8 @@ from runner.checks import run
 from runner.document import render
 from runner.model import load
 from runner.model.blueprint import Blueprint
-from runner.plan import codec, compile, explain, graph
+from runner.plan import codec, compile, explain, graph, outlook
+from runner.plan.knowledge import Knowledge
 from runner.testing import sample_functions
 
 NAMES = ["a", "b", "c", "d", "e", "f", "cleanup"]
@@ -119,7 +120,9 @@ def test_checking_never_fails_and_what_passes_has_a_plan_with_an_order(action: d
             assert order == written
         assert all(place[source] < place[name] for name, wanted in sources.items() for source in wanted)
         assert codec.from_json(json.loads(json.dumps(codec.to_json(made)))) == made
-        assert all(f" {name} " in explain.text(made) for name in sources)
+        seen = outlook.look(made, Knowledge(inputs={"x": 1}))
+        assert [each.node.id for each in seen.phases] == order
+        assert all(f" {name} " in explain.text(seen) for name in sources)
     else:
         assert diagnostic.has_errors(problems)
 

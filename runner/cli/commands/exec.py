@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from runner.app import prepare
-from runner.base import codes
 from runner.cli import application, commanding, driving, options, preview
 from runner.cli import console as consoles
 
@@ -20,7 +19,7 @@ from runner.cli import console as consoles
 @options.input_files
 @options.location
 @options.passphrase_file
-@click.option("--object", "object_", metavar="KIND/NAMESPACE/NAME", help="The object that the run is about.")
+@options.object_name
 @click.option(
     "--from",
     "restore_from",
@@ -35,7 +34,6 @@ def command(
     console: consoles.Console,
     /,
     passphrase_file: Path | None,
-    object_: str | None,
     run_id: str | None,
     dry_run: bool,
     **order: object,
@@ -51,12 +49,11 @@ def command(
       runner exec blueprint.yaml --action restore --from latest
     """
     app = application.of(console, passphrase_file=passphrase_file)
-    prepared = prepare.prepare(app, prepare.Order(object=object_, **order))  # type: ignore[arg-type]
+    prepared = prepare.prepare(app, prepare.Order(**order))  # type: ignore[arg-type]
     for warning in preview.warnings(console, prepared.warnings):
         console.err.line(warning)
     if dry_run:
-        console.result(preview.to_json(prepared), lambda: preview.text(console, prepared))
-        return codes.Exit.OK
+        return preview.show(console, app, prepared)
     app.expire_runs()
     directory = app.runs.create(prepared.request, run_id)
     return driving.drive(console, app, directory, prepared.request.plan).exit

@@ -139,8 +139,7 @@ def restore(
     whole = prepare.Order(blueprint=stand_in, object=found.object, **order)
     prepared = prepare.prepare_restore(app, whole, found)
     if dry_run:
-        console.result(preview.to_json(prepared), lambda: preview.text(console, prepared))
-        return codes.Exit.OK
+        return preview.show(console, app, prepared)
     directory = app.runs.create(prepared.request, run_id)
     return driving.drive(console, app, directory, prepared.request.plan).exit
 

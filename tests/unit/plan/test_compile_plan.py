@@ -10,7 +10,7 @@ import pytest
 from runner.base.diagnostic import Diagnostic
 from runner.model import blueprint as blueprints
 from runner.model import load
-from runner.plan import codec, compile, explain, graph, plan
+from runner.plan import codec, compile, graph, plan
 from runner.testing import sample_functions
 
 HEADER = "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: sample}\n"
@@ -204,31 +204,6 @@ def test_a_plan_with_empty_and_zero_values_survives_the_journal() -> None:
     )
     made = plan.Plan(blueprint="", action="", file="", nodes=(node,), timeout=timedelta(0))
     assert codec.from_json(json.loads(json.dumps(codec.to_json(made)))) == made
-
-
-def test_a_plan_reads_well_on_eighty_columns() -> None:
-    text = explain.text(compiled(FULL, FULL_ACTION))
-    assert text == textwrap.dedent(
-        """\
-        sample › backup: 2 phases, at most 2h
-
-          1. snap  SnapshotVolume
-             Take it.
-             starts at once
-             at most 1h30m for one attempt
-             undone by DeleteSnapshot if the action fails later
-             cleaned up by RunCommand once it has started, whatever happens
-
-          2. run   RunCommand
-             after snap (reads outputs.id)
-
-        last defer  AssertThat
-             whatever happened before
-             tried again up to 2 times on: transient
-
-        artifacts: volume
-        """
-    )
 
 
 def test_an_unknown_action_suggests_the_closest() -> None:

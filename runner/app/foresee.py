@@ -1,0 +1,71 @@
+"""What a run would do, told before it does it: a plan together with everything that is known of the world by then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.app import application, prepare
+from runner.base import diagnostic
+from runner.engine.request import Request
+from runner.params import inputs
+from runner.plan import measure, outlook
+from runner.plan.knowledge import Knowledge
+from runner.registry import estimates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """An outlook, and what the checks found besides errors."""
+
+    outlook: outlook.Outlook
+    warnings: Sequence[diagnostic.Diagnostic]
+
+
+def of_order(app: application.Application, order: prepare.Order) -> Foreseen:
+    """Look ahead at what a person might ask for; inputs may be missing, and no repository is opened.
+
+    Raises:
+        InvalidDocument: If the blueprint is not valid.
+        UsageError: If there is no such action, or an input has a wrong value.
+    """
+    blueprint, warnings = prepare.load_checked(app, order.blueprint)
+    plan, action = prepare.compile_action(app, blueprint, order.action)
+    values, problems = inputs.resolve(
+        action.inputs,
+        sets=order.sets,
+        set_files=order.set_files,
+        files=order.input_files,
+        environment=app.environment,
+        blueprint_dir=order.blueprint.absolute().parent,
+        cwd=Path.cwd(),
+    )
+    wrong = [problem for problem in problems if problem.code != "KB510"]
+    if wrong:
+        raise inputs.as_error(wrong)
+    roots: dict[str, object] = {}
+    if order.object is not None:
+        roots["object"] = prepare.object_named(order.object)
+    if order.location is not None:
+        roots["profile"] = prepare.profile_of(app.target(order.location)) or {}
+    missing = tuple(str(problem.context["input"]) for problem in problems)
+    known = Knowledge(inputs=values, missing=missing, roots=roots)
+    return Foreseen(outlook=_measured(app, outlook.look(plan, known)), warnings=warnings)
+
+
+def of_request(app: application.Application, request: Request) -> outlook.Outlook:
+    """Look ahead at a run that could start now."""
+    known = Knowledge(
+        inputs=request.inputs,
+        roots={
+            "artifactsIn": request.artifacts_in,
+            "object": request.object or {},
+            "profile": request.profile or {},
+        },
+    )
+    return _measured(app, outlook.look(request.plan, known))
+
+
+def _measured(app: application.Application, found: outlook.Outlook) -> outlook.Outlook:
+    return measure.measured(found, app.registry, estimates.Budget(app.clock))

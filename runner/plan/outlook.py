@@ -1,0 +1,169 @@
+"""What can be told of a plan before it runs: what is skipped, which instances there are, which arguments are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from runner.base import errors
+from runner.plan import expand, foretell, knowledge, plan
+from runner.plan.knowledge import Knowledge, Later, Source
+from runner.registry import estimates
+from runner.templates import bare, evaluate, expression
+
+
+class Decision(StrEnum):
+    """Whether a phase will run, as far as its `when` can be told."""
+
+    RUNS = "runs"
+    SKIPPED = "skipped"
+    OPEN = "open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One instance of a `foreach` whose items are known."""
+
+    key: str
+    arguments: tuple[foretell.Argument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """What can be told of one phase.
+
+    Attributes:
+        step: One more than the highest step among the phases that it waits for.
+        waits_for: What its `when` depends on, where that is open.
+        arguments: Its arguments; those that depend on the item are open for a phase with instances.
+        instances: Its instances; None where the items are not known, or there is no `foreach`.
+        items_from: What its items depend on, where they are not known.
+        problems: Why its `when`, its items or its arguments are bound to fail.
+        size: How much data it would read, where that can be told.
+    """
+
+    node: plan.PlanNode
+    step: int
+    decision: Decision = Decision.RUNS
+    waits_for: tuple[Source, ...] = ()
+    arguments: tuple[foretell.Argument, ...] = ()
+    instances: tuple[Instance, ...] | None = None
+    items_from: tuple[Source, ...] = ()
+    problems: tuple[errors.RunnerError, ...] = ()
+    size: estimates.Size | None = None
+
+    @property
+    def calls(self) -> Sequence[tuple[foretell.Argument, ...]]:
+        """The arguments of each call that will be made, as far as the calls are known."""
+        if self.instances is not None:
+            return [instance.arguments for instance in self.instances]
+        return [] if self.node.foreach is not None else [self.arguments]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """A plan with what can be told of it.
+
+    Attributes:
+        phases: In the order of the plan.
+        defer: The arguments of the node that runs last.
+        artifacts: What the action hands on, by name, as far as it is known.
+        group: The concurrency group of the run, by the name `group`; None without one.
+    """
+
+    plan: plan.Plan
+    phases: tuple[Prospect, ...]
+    defer: Prospect | None
+    artifacts: Mapping[str, tuple[foretell.Argument, ...]]
+    group: foretell.Argument | None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is known that makes a phase fail for sure."""
+        sure = [each for each in self.phases if each.decision is Decision.RUNS and each.problems]
+        return not sure and not any(found.problem for name in self.artifacts for found in self.artifacts[name])
+
+
+def look(made: plan.Plan, known: Knowledge) -> Outlook:
+    """Tell what can be told of a plan."""
+    steps = steps_of(made)
+    ahead: dict[str, Later | evaluate.Absent] = {node.id: knowledge.ended(node.id) for node in made.nodes}
+    prospects = []
+    for node in made.nodes:
+        found = _prospect(node, steps[node.id], knowledge.roots(known, ahead))
+        if found.decision is Decision.SKIPPED:
+            ahead[node.id] = evaluate.Absent(f'phase "{node.id}" is skipped')
+        prospects.append(found)
+    roots = knowledge.roots(known, ahead)
+    return Outlook(
+        plan=made,
+        phases=tuple(prospects),
+        defer=None if made.defer is None else _prospect(made.defer, max(steps.values(), default=0) + 1, roots),
+        artifacts={name: foretell.arguments(values, roots) for name, values in made.artifacts.items()},
+        group=_group(made, roots),
+    )
+
+
+def steps_of(made: plan.Plan) -> dict[str, int]:
+    """Number the phases: one more than the highest number among those that a phase waits for."""
+    steps: dict[str, int] = {}
+    for node in made.nodes:  # each comes after what it waits for
+        steps[node.id] = 1 + max((steps[edge.source] for edge in node.edges), default=0)
+    return steps
+
+
+def _prospect(node: plan.PlanNode, step: int, roots: Mapping[str, object]) -> Prospect:
+    found = _decided(Prospect(node=node, step=step), roots)
+    if found.decision is Decision.SKIPPED:
+        return found
+    if node.foreach is not None:
+        found = _expanded(found, node.foreach, roots)
+        roots = {**roots, **dict.fromkeys(("item", "key", "index"), knowledge.ITEM)}
+    found = replace(found, arguments=foretell.arguments(node.arguments, roots))
+    wrong = (each.problem for call in (found.arguments, *found.calls) for each in call)
+    return replace(found, problems=(*found.problems, *dict.fromkeys(each for each in wrong if each is not None)))
+
+
+def _decided(found: Prospect, roots: Mapping[str, object]) -> Prospect:
+    if not found.node.when:
+        return found
+    try:
+        holds = bare.condition(found.node.when, roots)
+    except knowledge.NotYet as missing:
+        return replace(found, decision=Decision.OPEN, waits_for=_sources(found.node.when, roots, missing))
+    except errors.RunnerError as error:
+        return replace(found, problems=(error,))
+    return found if holds else replace(found, decision=Decision.SKIPPED)
+
+
+def _expanded(found: Prospect, foreach: plan.Foreach, roots: Mapping[str, object]) -> Prospect:
+    try:
+        items = expand.items(foreach, roots)
+    except knowledge.NotYet as missing:
+        written = [foreach.items] if isinstance(foreach.items, str) else []
+        sources = [source for text in written for source in _sources(text, roots, missing)]
+        return replace(found, items_from=tuple(sources) or (missing.source,))
+    except errors.RunnerError as error:
+        return replace(found, problems=(*found.problems, error))
+    instances = tuple(
+        Instance(
+            key=key,
+            arguments=foretell.arguments(found.node.arguments, {**roots, "item": item, "key": key, "index": index}),
+        )
+        for index, (key, item) in enumerate(items.items())
+    )
+    return replace(found, instances=instances)
+
+
+def _sources(text: str, roots: Mapping[str, object], missing: knowledge.NotYet) -> tuple[Source, ...]:
+    """Return everything that an expression has to wait for."""
+    found = [source for read in expression.parse(text).references for source in knowledge.sources(read, roots)]
+    return tuple(dict.fromkeys(found)) or (missing.source,)
+
+
+def _group(made: plan.Plan, roots: Mapping[str, object]) -> foretell.Argument | None:
+    if not made.concurrency.group:
+        return None
+    (found,) = foretell.arguments({"group": made.concurrency.group}, roots)
+    return found

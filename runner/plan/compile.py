@@ -12,7 +12,8 @@ from runner.registry import args
 from runner.registry import function as functions
 from runner.registry import registry as registries
 
-_IDEMPOTENT_RETRY = plan.Retry(limit=2)
+# What phases of our own language get whose functions may simply run again.
+USUAL_RETRY = plan.Retry(limit=2)
 
 
 def compile_plan(
@@ -151,7 +152,7 @@ class _Compiler:
         spec = retry_of(self._blueprint, call)
         if spec is None:
             is_own = self._blueprint.level is blueprints.Level.OWN
-            return _IDEMPOTENT_RETRY if idempotent and is_own else plan.Retry()
+            return USUAL_RETRY if idempotent and is_own else plan.Retry()
         written = {
             name: getattr(spec, name)
             for name in ("limit", "errors", "initial", "factor", "maximum", "jitter")

@@ -1,0 +1,113 @@
+"""What a picture of a plan shows, before anything has a place: boxes, links between them, and words around."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Why a link is there."""
+
+    ORDER = "order"
+    NEEDS = "needs"
+    DATA = "data"
+    LAST = "last"
+
+
+class Tone(StrEnum):
+    """How loud a badge is."""
+
+    PLAIN = "plain"
+    CHOICE = "choice"
+    MANY = "many"
+    RISK = "risk"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A word or two about a phase; `hint` says more."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One state, as a colour and a sign: `status` is a phase status of `schemas/run-result.schema.json`."""
+
+    status: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """What takes a phase back: its key in the language (`revert`, `cleanup`), its function, and its state in a run."""
+
+    key: str
+    function: str
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """One phase.
+
+    Attributes:
+        id: Unique in the picture.
+        step: The number of its layer, from 1; what it waits for has smaller ones.
+        hint: What a reader learns who points at it.
+        facts: A line below the function: times, attempts, errors.
+        exports: Whether it puts data into the repository.
+        many: Whether it stands for any number of instances.
+        faint: Whether it does not run.
+        mark: Its state in a run.
+        instances: The states of its instances in a run.
+    """
+
+    id: str
+    title: str
+    subtitle: str
+    step: int
+    hint: str = ""
+    badges: tuple[Badge, ...] = ()
+    undo: tuple[Undo, ...] = ()
+    facts: str = ""
+    exports: bool = False
+    many: bool = False
+    faint: bool = False
+    mark: Mark | None = None
+    instances: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """The box `target` waits for the box `source`; `hint` says why, `label` what is read."""
+
+    source: str
+    target: str
+    kind: Kind
+    hint: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A whole picture.
+
+    Attributes:
+        description: All of it in a sentence, for those who cannot see it.
+        boxes: Each after what it waits for.
+        steps: What each layer is called.
+        notes: Lines below the picture.
+    """
+
+    title: str
+    subtitle: str
+    description: str
+    boxes: tuple[Box, ...]
+    links: tuple[Link, ...]
+    steps: tuple[str, ...]
+    notes: tuple[str, ...] = ()

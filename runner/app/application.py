@@ -14,6 +14,7 @@ from runner.base.jsonvalue import JsonObject
 from runner.engine import result, runs
 from runner.locations import directory as directories
 from runner.params import configuration, locations, passphrases
+from runner.plan import plan
 from runner.registry import location, plugins, registry
 from runner.repository import repository as repositories
 
@@ -80,6 +81,12 @@ class Application:
     def run_result(self, prefix: str) -> result.RunResult:
         """Return what a run amounts to now; `prefix` is its id or the start of it."""
         return result.load(self.runs.find(prefix), self.clock.now())
+
+    def run_with_plan(self, prefix: str) -> tuple[plan.Plan, result.RunResult]:
+        """Return what a run amounts to now, and the plan that it carries out."""
+        directory = self.runs.find(prefix)
+        state = directory.state()
+        return state.plan, result.of_state(directory.id, state, self.clock.now(), driven=directory.is_driven)
 
     def run_results(self) -> Iterator[result.RunResult]:
         """Yield what each run amounts to now, newest first; one that cannot be read is noted and left out."""

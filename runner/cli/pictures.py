@@ -14,6 +14,8 @@ from runner.cli import settings as settings_module
 if TYPE_CHECKING:
     from runner.plan.drawing.picture import Picture
 
+DRAWN = frozenset({"mermaid", "svg"})
+
 option = click.option(
     "--format",
     "form",

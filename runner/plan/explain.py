@@ -72,7 +72,7 @@ def _facts(found: Prospect) -> Iterator[str]:
         yield f"skipped, since this is false: {node.when}"
         return
     if node.kind is plan.NodeKind.PHASE:
-        yield from _waits(node)
+        yield from waits(node)
     if found.decision is Decision.OPEN:
         yield f"only if {node.when}: known when {wording.known_when(found.waits_for)}"
     elif node.when:
@@ -91,7 +91,8 @@ def _facts(found: Prospect) -> Iterator[str]:
     yield from (f"will fail: {_said(problem)}" for problem in found.problems if "argument" not in problem.context)
 
 
-def _waits(node: plan.PlanNode) -> Iterator[str]:
+def waits(node: plan.PlanNode) -> Iterator[str]:
+    """Say what a phase waits for, and why, in one fact each."""
     by_why: dict[plan.Why, list[plan.Edge]] = {}
     for edge in node.edges:
         by_why.setdefault(edge.why, []).append(edge)

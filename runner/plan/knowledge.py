@@ -81,7 +81,7 @@ def ended(phase: str) -> Later:
     return Later(Source(path=f"phases.{phase}", subject=phase, event="has ended"))
 
 
-def roots(known: Knowledge, phases: Mapping[str, Later | evaluate.Absent]) -> dict[str, object]:
+def roots(known: Knowledge, phases: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
     """Return the template roots; `phases` stands for those of which nothing is known."""
     missing = {
         name: Later(Source(path=f"inputs.{name}", subject=f"the input {name}", event="is given"))

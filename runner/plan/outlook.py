@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from runner.base import errors
 from runner.plan import expand, foretell, knowledge, plan
-from runner.plan.knowledge import Knowledge, Later, Source
+from runner.plan.knowledge import Knowledge, Source
 from runner.registry import estimates
 from runner.templates import bare, evaluate, expression
 
@@ -88,12 +88,13 @@ class Outlook:
 def look(made: plan.Plan, known: Knowledge) -> Outlook:
     """Tell what can be told of a plan."""
     steps = steps_of(made)
-    ahead: dict[str, Later | evaluate.Absent] = {node.id: knowledge.ended(node.id) for node in made.nodes}
+    ahead: dict[str, Mapping[str, object]] = {node.id: knowledge.ended(node.id) for node in made.nodes}
     prospects = []
     for node in made.nodes:
         found = _prospect(node, steps[node.id], knowledge.roots(known, ahead))
         if found.decision is Decision.SKIPPED:
-            ahead[node.id] = evaluate.Absent(f'phase "{node.id}" is skipped')
+            part = "outputs" if node.foreach is None else "each"
+            ahead[node.id] = {part: evaluate.Absent(f'phase "{node.id}" is skipped')}
         prospects.append(found)
     roots = knowledge.roots(known, ahead)
     return Outlook(
@@ -103,6 +104,23 @@ def look(made: plan.Plan, known: Knowledge) -> Outlook:
         artifacts={name: foretell.arguments(values, roots) for name, values in made.artifacts.items()},
         group=_group(made, roots),
     )
+
+
+def untold(made: plan.Plan) -> Outlook:
+    """Return the outlook of a plan of which nothing is to be told but its order."""
+    steps = steps_of(made)
+    last = max(steps.values(), default=0) + 1
+    return Outlook(
+        plan=made,
+        phases=tuple(_untold(node, steps[node.id]) for node in made.nodes),
+        defer=None if made.defer is None else _untold(made.defer, last),
+        artifacts={},
+        group=None,
+    )
+
+
+def _untold(node: plan.PlanNode, step: int) -> Prospect:
+    return Prospect(node=node, step=step, decision=Decision.OPEN if node.when else Decision.RUNS)
 
 
 def steps_of(made: plan.Plan) -> dict[str, int]:

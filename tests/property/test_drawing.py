@@ -43,7 +43,7 @@ def pictures(draw: st.DrawFn) -> Picture:
             hint=draw(TEXTS),
             badges=tuple(draw(st.lists(BADGES, max_size=4))),
             undo=tuple(draw(st.lists(UNDO, max_size=2))),
-            facts=draw(TEXTS),
+            facts=tuple(draw(st.lists(TEXTS, max_size=2))),
             many=draw(st.booleans()),
             mark=draw(st.none() | MARKS),
             instances=tuple(draw(st.lists(MARKS, max_size=60))),

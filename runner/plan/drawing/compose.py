@@ -124,8 +124,10 @@ def _about_condition(found: Prospect) -> str:
     match found.decision:
         case Decision.SKIPPED:
             return f"{found.node.when}\nfalse, so it is skipped"
-        case Decision.OPEN:
+        case Decision.OPEN if found.waits_for:
             return f"{found.node.when}\nknown when {wording.known_when(found.waits_for)}"
+        case Decision.OPEN:
+            return found.node.when
     return f"{found.node.when}\ntrue, so it runs"
 
 

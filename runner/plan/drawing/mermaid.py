@@ -40,8 +40,9 @@ def _lines(picture: Picture) -> Iterator[str]:
 
 
 def _node(box: Box) -> str:
-    lines = [f"<b>{_text(box.title)}</b>", _text(box.subtitle)]
-    lines += [_text(box.facts)] if box.facts else []
+    sign = f"{signs.look(box.mark.status).letter} " if box.mark is not None else ""
+    lines = [f"<b>{sign}{_text(box.title)}</b>", _text(box.subtitle)]
+    lines += [_text(fact) for fact in box.facts]
     lines += [f"<i>{_text(badge.text)}</i>" for badge in box.badges]
     lines += [f"<small>{_text(f'{undo.key}: {undo.function}')}</small>" for undo in box.undo]
     text = "<br>".join(lines)

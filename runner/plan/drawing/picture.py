@@ -59,7 +59,7 @@ class Box:
         id: Unique in the picture.
         step: The number of its layer, from 1; what it waits for has smaller ones.
         hint: What a reader learns who points at it.
-        facts: A line below the function: times, attempts, errors.
+        facts: Lines below the function: times, attempts, errors.
         exports: Whether it puts data into the repository.
         many: Whether it stands for any number of instances.
         faint: Whether it does not run.
@@ -74,7 +74,7 @@ class Box:
     hint: str = ""
     badges: tuple[Badge, ...] = ()
     undo: tuple[Undo, ...] = ()
-    facts: str = ""
+    facts: tuple[str, ...] = ()
     exports: bool = False
     many: bool = False
     faint: bool = False
@@ -101,6 +101,7 @@ class Picture:
         description: All of it in a sentence, for those who cannot see it.
         boxes: Each after what it waits for.
         steps: What each layer is called.
+        mark: The state of a run.
         notes: Lines below the picture.
     """
 
@@ -111,3 +112,4 @@ class Picture:
     links: tuple[Link, ...]
     steps: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    mark: Mark | None = None

@@ -77,7 +77,7 @@ def _natural_width(box: Box) -> float:
     rows = [
         lettering.width(box.title, TITLE, bold=True) + sign,
         lettering.width(box.subtitle, SUBTITLE),
-        lettering.width(box.facts, SUBTITLE),
+        *(lettering.width(fact, SUBTITLE) for fact in box.facts),
         *(lettering.width(badge.text, SMALL) + 2 * _PILL_PAD for badge in box.badges),
         *(_key_width(box.undo) + lettering.width(undo.function, SMALL) + 16 for undo in box.undo),
     ]
@@ -93,9 +93,9 @@ def _plate(box: Box, width: float) -> Plate:
     if box.mark is not None:
         made.signs.append(Sign(x=width - PAD - SIGN, y=22, mark=box.mark))
     at = 55.0
-    if box.facts:
-        made.words.append(_words(made, at + 8, box.facts, SUBTITLE, "quiet", room))
-        at += 18
+    for fact in box.facts:
+        made.words.append(_words(made, at + 8, fact, SUBTITLE, "quiet", room))
+        at += 17
     at = _add_pills(made, at, room)
     at = _add_dots(made, at, room)
     at = _add_undo(made, at, room)

@@ -36,7 +36,7 @@ class _Writer:
         self._y = _HEAD + (_STEP_ROW if is_right else 0)
         graph = self._x + found.width + _MARGIN + _BEHIND
         words = [
-            lettering.width(picture.title, _HEADLINE, bold=True),
+            lettering.width(picture.title, _HEADLINE, bold=True) + (24 if picture.mark is not None else 0),
             lettering.width(picture.subtitle, _BELOW),
             *(lettering.width(note, plates.SUBTITLE) for note in picture.notes),
         ]
@@ -61,6 +61,9 @@ class _Writer:
         yield f"<style>\n{saxutils.escape(style.sheet())}</style>"
         yield f'<rect class="ground" width="{_n(self.width)}" height="{_n(self.height)}" rx="12"/>'
         yield _text(_MARGIN, 38, self._picture.title, _HEADLINE, "name", bold=True)
+        if self._picture.mark is not None:
+            beside = _MARGIN + lettering.width(self._picture.title, _HEADLINE, bold=True) + 14
+            yield _sign(Sign(x=beside, y=32, mark=self._picture.mark))
         yield _text(_MARGIN, 59, self._picture.subtitle, _BELOW, "quiet")
         yield from self._steps()
         for frame in self._scene.frames:

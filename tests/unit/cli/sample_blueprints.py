@@ -55,6 +55,44 @@ actions:
       args: {script: "true"}
 """
 
+# One phase is tolerated, one skipped, one of three instances fails.
+DIVIDED = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata:
+  name: divided
+actions:
+  backup:
+    inputs:
+      deep: {type: boolean, default: false}
+      parts: {type: array, default: [orders, users, ledger]}
+    phases:
+    - name: quiesce
+      func: RunCommand
+      args: {script: "echo quiesced"}
+      cleanup: {func: RunCommand, args: {script: "echo released"}}
+    - name: thumbnails
+      onError: continue
+      func: RunCommand
+      args: {script: "exit 3"}
+    - name: snapshot
+      foreach: {items: inputs.parts, maxParallel: 1}
+      func: RunCommand
+      args: {script: "test {{ item | sh }} != ledger"}
+      revert: {func: RunCommand, args: {script: "echo undone"}}
+    - name: check
+      needs: [quiesce]
+      when: inputs.deep
+      func: RunCommand
+      args: {script: "true"}
+    - name: export
+      func: RunCommand
+      args: {script: "true"}
+    deferPhase:
+      func: RunCommand
+      args: {script: "echo over"}
+"""
+
 WAITING = """\
 apiVersion: blueprint-runner.dev/v1
 kind: Blueprint

@@ -27,6 +27,7 @@ POINT = re.compile(rf"(?m)({WORDS})({ID}{{16}}|{ID}{{8}})(?= |$|,)")
 def normal(text: str, directory: Path) -> str:
     """Replace what differs from run to run by something of the same width, where columns depend on it."""
     text = text.replace(str(directory), "DIR")
+    text = re.sub(r"(<br>|· )\d+(\.\d)? s\b", r"\g<1>0.0 s", text)
     text = re.sub(r" +\d+(\.\d)? s\b", lambda match: " 0.0 s".rjust(len(match[0])), text)
     text = re.sub(r" +\d+ ms\b", " 0 ms", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-01-01 00:00 UTC", text)
@@ -78,6 +79,13 @@ def test_failure(told: Told, tmp_path: Path) -> None:
     blueprints.write(tmp_path, blueprints.FAILING)
     told("failed", "exec", "blueprint.yaml", "--run-id", RUN)
     told("failed-show", "show", RUN)
+
+
+def test_the_graph_of_a_run(told: Told, tmp_path: Path, cli: Cli) -> None:
+    blueprints.write(tmp_path, blueprints.DIVIDED)
+    assert cli("exec", "blueprint.yaml", "--run-id", RUN).code == 1
+    told("show-graph", "show", RUN, "--graph")
+    told("show-graph-mermaid", "show", RUN, "--format", "mermaid")
 
 
 def test_waiting(told: Told, tmp_path: Path) -> None:

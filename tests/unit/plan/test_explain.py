@@ -36,8 +36,8 @@ def test_what_is_bound_to_fail_says_why() -> None:
     action = 'outputArtifacts: {c: {keyValue: {d: "{{ phases.a.outputs.y }}"}}}\n'
     text = explain.text(sample_plans.seen(phases, action, Knowledge(inputs={"x": False})))
     assert '     wrong  command  ["{{ phases.a.outputs.y }}"]\n' in text
-    assert 'phases.a is not defined: phase "a" is skipped (KB404)' in text.replace("\n" + " " * 21, " ")
-    assert '\n  c.d will fail: phases.a is not defined: phase "a" is skipped (KB404)\n' in text
+    assert 'phases.a.outputs is not defined: phase "a" is skipped (KB404)' in text.replace("\n" + " " * 21, " ")
+    assert '\n  c.d will fail: phases.a.outputs is not defined: phase "a" is skipped (KB404)\n' in text
 
 
 def test_of_many_instances_the_first_are_shown() -> None:

@@ -114,7 +114,7 @@ def test_reading_a_phase_that_is_skipped_for_sure_is_a_problem() -> None:
     """
     off = sample_plans.seen(phases, known=Knowledge(inputs={"on": False}))
     assert [problem.message for problem in off.phases[1].problems] == [
-        'phases.sum is not defined: phase "sum" is skipped'
+        'phases.sum.outputs is not defined: phase "sum" is skipped'
     ]
     assert off.phases[2].arguments[0].value == ["none"]
     assert not off.is_sound

@@ -46,7 +46,7 @@ def fan(number: int) -> Picture:
 
 def titled(title: str) -> Picture:
     """Return a picture of one box."""
-    box = Box(id="a", title=title, subtitle=title, step=1, hint=title, facts=title)
+    box = Box(id="a", title=title, subtitle=title, step=1, hint=title, facts=(title,))
     return Picture(title=title, subtitle=title, description=title, boxes=(box,), links=(), steps=("1",), notes=(title,))
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from runner.app import application, prepare
 from runner.base import diagnostic
+from runner.base.jsonvalue import JsonValue
 from runner.engine.request import Request
+from runner.model.blueprint import Action
 from runner.params import inputs
 from runner.plan import measure, outlook
 from runner.plan.knowledge import Knowledge
@@ -32,8 +34,20 @@ def of_order(app: application.Application, order: prepare.Order) -> Foreseen:
     """
     blueprint, warnings = prepare.load_checked(app, order.blueprint)
     plan, action = prepare.compile_action(app, blueprint, order.action)
+    return Foreseen(outlook=_measured(app, outlook.look(plan, known(app, order, action))), warnings=warnings)
+
+
+def known(
+    app: application.Application, order: prepare.Order, action: Action, given: Mapping[str, JsonValue] | None = None
+) -> Knowledge:
+    """Return what is known when nothing but an order is; `given` are values of inputs, stronger than their defaults.
+
+    Raises:
+        UsageError: If an input has a wrong value, or does not exist.
+    """
     values, problems = inputs.resolve(
         action.inputs,
+        values=given or {},
         sets=order.sets,
         set_files=order.set_files,
         files=order.input_files,
@@ -50,13 +64,12 @@ def of_order(app: application.Application, order: prepare.Order) -> Foreseen:
     if order.location is not None:
         roots["profile"] = prepare.profile_of(app.target(order.location)) or {}
     missing = tuple(str(problem.context["input"]) for problem in problems)
-    known = Knowledge(inputs=values, missing=missing, roots=roots)
-    return Foreseen(outlook=_measured(app, outlook.look(plan, known)), warnings=warnings)
+    return Knowledge(inputs=values, missing=missing, roots=roots)
 
 
 def of_request(app: application.Application, request: Request) -> outlook.Outlook:
     """Look ahead at a run that could start now."""
-    known = Knowledge(
+    all_known = Knowledge(
         inputs=request.inputs,
         roots={
             "artifactsIn": request.artifacts_in,
@@ -64,7 +77,7 @@ def of_request(app: application.Application, request: Request) -> outlook.Outloo
             "profile": request.profile or {},
         },
     )
-    return _measured(app, outlook.look(request.plan, known))
+    return _measured(app, outlook.look(request.plan, all_known))
 
 
 def _measured(app: application.Application, found: outlook.Outlook) -> outlook.Outlook:

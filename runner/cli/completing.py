@@ -21,6 +21,35 @@ def runs(context: click.Context, parameter: click.Parameter, incomplete: str) ->
     )
 
 
+def actions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the actions of the blueprint on the command line that start with what was typed."""
+    return [name for name in _blueprint(context) if name.startswith(incomplete)]
+
+
+def phases(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the phases of the blueprint on the command line that start with what was typed."""
+    found = _blueprint(context)
+    chosen = [found[name] for name in found if context.params.get("action") in (None, name)]
+    names = dict.fromkeys(phase for action in chosen for phase in action)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _blueprint(context: click.Context) -> dict[str, list[str]]:
+    """Return the names of actions and their phases; nothing where the blueprint cannot be read."""
+    from runner.base import errors
+    from runner.document import yamlread
+    from runner.model import load
+
+    path = context.params.get("blueprint")
+    try:
+        text = None if path is None else yamlread.read_file(path)[0]
+    except errors.RunnerError:
+        return {}
+    draft = None if text is None else load.parse_draft(text, str(path))
+    actions = {} if draft is None else draft.blueprint.actions
+    return {name: [phase.name for phase in action.phases] for name, action in actions.items()}
+
+
 def codes_and_functions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the error codes that start with what was typed."""
     from runner import functions

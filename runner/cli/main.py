@@ -34,6 +34,7 @@ class _Runner(commanding.RootGroup):
         "Write blueprints": {
             "validate": (_COMMANDS + "validate", "Check documents and report all problems."),
             "plan": (_COMMANDS + "plan", "Show what an action would do, in which order and why."),
+            "render": (_COMMANDS + "render", "Print rendered arguments without running anything."),
             "test": (_COMMANDS + "test", "Rehearse blueprints without any server, and compare."),
             "functions": (_COMMANDS + "functions", "List the functions that phases can call."),
             "explain": (_COMMANDS + "explain", "Explain a function or an error code."),

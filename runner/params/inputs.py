@@ -8,18 +8,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from runner.base import errors, secret, suggest
 from runner.base.jsonvalue import JsonValue
 from runner.base.span import Span
 from runner.checks import input_values
-from runner.document import nodes, yamlread
 from runner.model.blueprint import Input
+from runner.params import mappings
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,4000}")
 _FINAL_BREAK = re.compile(r"\r?\n\Z")
 _LARGEST_FILE = 1 << 20
 _BOOLEANS = ("true", "false")
+_NONE: Mapping[str, JsonValue] = MappingProxyType({})
 
 
 def resolve(
@@ -32,10 +34,11 @@ def resolve(
     blueprint_dir: Path,
     cwd: Path,
     prompt: Callable[[str], str] | None = None,
+    values: Mapping[str, JsonValue] = _NONE,
 ) -> tuple[dict[str, JsonValue | secret.Secret], list[errors.RunnerError]]:
     """Return the value of every input, and everything that is wrong with what was given.
 
-    The later wins: default, environment (secrets only), `--inputs` in their order, `--set-file`, `--set`.
+    The later wins: default, `values`, environment (secrets only), `--inputs` in their order, `--set-file`, `--set`.
 
     Args:
         declared: The inputs of the action.
@@ -46,6 +49,7 @@ def resolve(
         blueprint_dir: Where default paths start.
         cwd: Where other paths start; those of `files` start at their file.
         prompt: Asks a person for a required secret that was given nowhere; None when nobody is there.
+        values: Values that are there already, by name.
 
     Returns:
         The values, secrets as placeholders; an input that is neither given nor required nor has a default is left out.
@@ -54,6 +58,7 @@ def resolve(
     """
     collector = _Collector(declared)
     collector.take(_defaults(declared, blueprint_dir))
+    collector.take(_Given(name=name, value=value, base=cwd) for name, value in values.items())
     collector.take(_environment(declared, environment, cwd))
     readers = (
         *(functools.partial(_file, path, cwd) for path in files),
@@ -155,20 +160,7 @@ def _asked(declared: Input, prompt: Callable[[str], str] | None, cwd: Path) -> _
 
 
 def _file(path: Path, cwd: Path) -> Iterator[_Given]:
-    text, found = yamlread.read_file(cwd / path)
-    root = None
-    if text is not None:
-        root, more = yamlread.read(text, str(path))
-        found = [*found, *more]
-    for finding in found:
-        raise errors.UsageError(finding.message, code=finding.code, hint=finding.hint, span=finding.span)
-    if not isinstance(root, nodes.MapNode):
-        raise errors.UsageError(
-            f"{path} is not a mapping of inputs to values",
-            code="KB512",
-            hint="write one NAME: VALUE a line",
-            span=root.span if root else None,
-        )
+    root = mappings.read(path, cwd, what="inputs to values", code="KB512", hint="write one NAME: VALUE a line")
     return (
         _Given(name=key.text, value=node.plain(), base=(cwd / path).absolute().parent, span=node.span)
         for key, node in root.entries

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from runner.base import durations, errors
+from runner.base import durations
 from runner.plan import measure, plan, wording
 from runner.plan.foretell import Argument
 from runner.plan.outlook import Decision, Outlook, Prospect
@@ -88,7 +88,9 @@ def _facts(found: Prospect) -> Iterator[str]:
         yield f"cleaned up by {node.cleanup.function} once it has started, whatever happens"
     if found.size is not None:
         yield f"{wording.size(found.size)} of data"
-    yield from (f"will fail: {_said(problem)}" for problem in found.problems if "argument" not in problem.context)
+    yield from (
+        f"will fail: {wording.problem(problem)}" for problem in found.problems if "argument" not in problem.context
+    )
 
 
 def waits(node: plan.PlanNode) -> Iterator[str]:
@@ -150,11 +152,11 @@ _HEADINGS = ("with", "each", "later", "wrong")
 
 
 def _row(found: Prospect, each: Argument) -> _Row:
-    shown = each.value if isinstance(each.value, str) else wording.value(each.value, 10_000)
+    shown = wording.plain(each.value)
     if found.instances:
         return _row_of_instances(found, each.name, shown)
     if each.problem is not None:
-        return _Row(heading="wrong", name=each.name, value=shown, more=[_said(each.problem)])
+        return _Row(heading="wrong", name=each.name, value=shown, more=[wording.problem(each.problem)])
     if each.later:
         return _Row(heading="later", name=each.name, value=shown, more=[f"known when {wording.known_when(each.later)}"])
     return _Row(heading="with", name=each.name, value=shown)
@@ -165,8 +167,8 @@ def _row_of_instances(found: Prospect, name: str, written: str) -> _Row:
     values = [next(each for each in instance.arguments if each.name == name) for instance in instances]
     wrong = [each.problem for each in values if each.problem is not None]
     if wrong:
-        return _Row(heading="wrong", name=name, value=written, more=[_said(wrong[0])])
-    shown = [each.value if isinstance(each.value, str) else wording.value(each.value, 10_000) for each in values]
+        return _Row(heading="wrong", name=name, value=written, more=[wording.problem(wrong[0])])
+    shown = [wording.plain(each.value) for each in values]
     later = [source for each in values for source in each.later]
     if later:
         return _Row(heading="later", name=name, value=written, more=[f"known when {wording.known_when(later)}"])
@@ -184,11 +186,7 @@ def _lost_artifacts(outlook: Outlook) -> Iterator[str]:
     for name, values in outlook.artifacts.items():
         for each in values:
             if each.problem is not None:
-                yield f"{name}.{each.name} will fail: {_said(each.problem)}"
-
-
-def _said(problem: errors.RunnerError) -> str:
-    return f"{problem.message} ({problem.code})"
+                yield f"{name}.{each.name} will fail: {wording.problem(each.problem)}"
 
 
 def _listed(edges: Sequence[plan.Edge]) -> str:

@@ -23,9 +23,10 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """One instance of a `foreach` whose items are known."""
+    """One instance of a `foreach` whose items are known; `roots` are what only it can read."""
 
     key: str
+    roots: Mapping[str, object]
     arguments: tuple[foretell.Argument, ...]
 
 
@@ -137,7 +138,7 @@ def _prospect(node: plan.PlanNode, step: int, roots: Mapping[str, object]) -> Pr
         return found
     if node.foreach is not None:
         found = _expanded(found, node.foreach, roots)
-        roots = {**roots, **dict.fromkeys(("item", "key", "index"), knowledge.ITEM)}
+        roots = {**roots, **some_item(roots)}
     found = replace(found, arguments=foretell.arguments(node.arguments, roots))
     wrong = (each.problem for call in (found.arguments, *found.calls) for each in call)
     return replace(found, problems=(*found.problems, *dict.fromkeys(each for each in wrong if each is not None)))
@@ -164,14 +165,17 @@ def _expanded(found: Prospect, foreach: plan.Foreach, roots: Mapping[str, object
         return replace(found, items_from=tuple(sources) or (missing.source,))
     except errors.RunnerError as error:
         return replace(found, problems=(*found.problems, error))
+    each = [{"item": item, "key": key, "index": index} for index, (key, item) in enumerate(items.items())]
     instances = tuple(
-        Instance(
-            key=key,
-            arguments=foretell.arguments(found.node.arguments, {**roots, "item": item, "key": key, "index": index}),
-        )
-        for index, (key, item) in enumerate(items.items())
+        Instance(key=str(own["key"]), roots=own, arguments=foretell.arguments(found.node.arguments, {**roots, **own}))
+        for own in each
     )
     return replace(found, instances=instances)
+
+
+def some_item(roots: Mapping[str, object]) -> dict[str, object]:
+    """Return what stands for the item of an instance that is not known: what is given, or what it waits for."""
+    return {name: roots.get(name, knowledge.ITEM) for name in ("item", "key", "index")}
 
 
 def _sources(text: str, roots: Mapping[str, object], missing: knowledge.NotYet) -> tuple[Source, ...]:

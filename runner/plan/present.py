@@ -40,8 +40,8 @@ def outlook_json(found: Outlook) -> JsonObject:
     return {
         "phases": [_prospect(each) for each in found.phases],
         "defer": None if found.defer is None else _prospect(found.defer),
-        "artifacts": {name: [_argument(each) for each in values] for name, values in found.artifacts.items()},
-        "group": None if found.group is None else _argument(found.group),
+        "artifacts": {name: [argument_json(each) for each in values] for name, values in found.artifacts.items()},
+        "group": None if found.group is None else argument_json(found.group),
         "size": None if size is None else _size(size),
     }
 
@@ -52,26 +52,27 @@ def _prospect(found: Prospect) -> JsonObject:
         "step": found.step,
         "decision": found.decision.value,
         "waitsFor": [_source(each) for each in found.waits_for],
-        "arguments": [_argument(each) for each in found.arguments],
+        "arguments": [argument_json(each) for each in found.arguments],
         "instances": None
         if found.instances is None
         else [
-            {"key": each.key, "arguments": [_argument(argument) for argument in each.arguments]}
+            {"key": each.key, "arguments": [argument_json(argument) for argument in each.arguments]}
             for each in found.instances
         ],
         "itemsFrom": [_source(each) for each in found.items_from],
-        "problems": [_problem(each) for each in found.problems],
+        "problems": [problem_json(each) for each in found.problems],
         "size": None if found.size is None else _size(found.size),
     }
 
 
-def _argument(found: Argument) -> JsonObject:
+def argument_json(found: Argument) -> JsonObject:
+    """Write what can be told of one argument."""
     return {
         "name": found.name,
         "known": found.is_known,
         "value": found.value,
         "later": [_source(each) for each in found.later],
-        "problem": None if found.problem is None else _problem(found.problem),
+        "problem": None if found.problem is None else problem_json(found.problem),
     }
 
 
@@ -79,7 +80,8 @@ def _source(source: Source) -> JsonObject:
     return {"path": source.path, "when": source.when}
 
 
-def _problem(problem: errors.RunnerError) -> JsonObject:
+def problem_json(problem: errors.RunnerError) -> JsonObject:
+    """Write why something is bound to fail."""
     return {
         "code": problem.code,
         "message": problem.message,

@@ -7,7 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from runner.base import durations, quantities
+from runner.base import durations, errors, quantities
 from runner.base.jsonvalue import JsonValue
 from runner.plan import plan
 from runner.plan.knowledge import Source
@@ -21,7 +21,17 @@ _FIXED_SPACE = "\N{NO-BREAK SPACE}"
 
 def value(found: JsonValue, width: int) -> str:
     """Write a value on one line of at most `width` characters, left out in the middle where it is longer."""
-    return shortened(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False), width)
+    return shortened(plain(found), width)
+
+
+def plain(found: JsonValue) -> str:
+    """Write a value as text: a text as it is, everything else as JSON."""
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def problem(found: errors.RunnerError) -> str:
+    """Say why something is bound to fail."""
+    return f"{found.message} ({found.code})"
 
 
 def shortened(text: str, width: int) -> str:

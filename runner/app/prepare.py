@@ -19,7 +19,7 @@ from runner.params import inputs, locations
 from runner.plan import compile as plans
 from runner.plan.plan import Plan
 from runner.registry import plugins
-from runner.templates import functions, template
+from runner.templates import kinds, template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +186,7 @@ def _with_group(request: Request) -> Plan:
         raise secret.SecretMisuse(
             f"the secret {group.label} would name a concurrency group", hint="use an input that is not secret"
         )
-    return replace(plan, concurrency=replace(plan.concurrency, group=functions.text_of(group)))
+    return replace(plan, concurrency=replace(plan.concurrency, group=kinds.text_of(group)))
 
 
 def _inputs(app: application.Application, order: Order, action: Action) -> Mapping[str, JsonValue | secret.Secret]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.plan import plan
-from runner.templates import bare, evaluate, functions, problem, render
+from runner.templates import bare, evaluate, kinds, problem, render
 
 MOST_ITEMS = 10_000
 _SHOWN = 60
@@ -51,7 +51,7 @@ def _listed(written: str | Sequence[Any], roots: Mapping[str, object]) -> Sequen
         return found
     for secret in evaluate.secrets_in(found):
         raise evaluate.misuse(secret)
-    message = f"the items of foreach are {functions.describe(found)}, not a list or a mapping"
+    message = f"the items of foreach are {kinds.describe(found)}, not a list or a mapping"
     raise problem.TemplateError(message, code="KB410", hint="name a list: [a, b], an input of type array, or an output")
 
 
@@ -74,7 +74,7 @@ def _keyed_items(
 def _key(found: object, index: int) -> str:
     for secret in evaluate.secrets_in(found):
         raise evaluate.misuse(secret)
-    key = functions.text_of(found)
+    key = kinds.text_of(found)
     if not _KEY.fullmatch(key):
         shown = key if len(key) <= _SHOWN else key[:_SHOWN] + "…"
         raise _off_key(f'the key "{shown}" of item {index} cannot be used')

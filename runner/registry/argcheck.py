@@ -14,7 +14,7 @@ from runner.base import secret, suggest
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonValue
 from runner.registry import function
-from runner.templates import functions, references
+from runner.templates import kinds, references
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -92,7 +92,7 @@ def check_arguments(
     for problem, value in problems(spec, {name: stand_ins.put(item, (name,)) for name, item in arguments.items()}):
         if problem.pointer in stand_ins.pointers and problem.code != "KB702":
             if problem.type_rule:
-                message = f"{problem.type_rule}, but the template yields {functions.describe(value)}"
+                message = f"{problem.type_rule}, but the template yields {kinds.describe(value)}"
                 found.append(replace(problem, code="KB505", message=message))
         elif not (isinstance(value, str) and is_template(value)):
             found.append(problem)

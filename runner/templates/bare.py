@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.templates import evaluate, expression, functions, problem
+from runner.templates import evaluate, expression, kinds, problem
 
 
 def value(text: str, roots: Mapping[str, object]) -> object:
@@ -37,7 +37,7 @@ def condition(text: str, roots: Mapping[str, object]) -> bool:
     for secret in evaluate.secrets_in(holds):
         raise evaluate.misuse(secret)
     raise problem.TemplateError(
-        f"the condition yields {functions.describe(holds)}, not true or false",
+        f"the condition yields {kinds.describe(holds)}, not true or false",
         code="KB410",
         hint='compare it with something: name != ""',
     )

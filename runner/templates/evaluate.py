@@ -13,7 +13,7 @@ from types import MappingProxyType
 from jinja2 import nodes
 
 from runner.base import quantities, secret, suggest
-from runner.templates import functions, problem, references
+from runner.templates import functions, kinds, problem, references
 
 _COMPARISONS: Mapping[str, Callable[..., object]] = MappingProxyType(
     {
@@ -110,7 +110,7 @@ def _item(container: object, key: str | int, where: str) -> object:
             raise problem.Missing(f"{name} is not defined", hint=f"{where} has {len(container)} items")
         found = container[key]
     else:
-        raise problem.Missing(f"{name} is not defined", hint=f"{where} is {functions.describe(container)}")
+        raise problem.Missing(f"{name} is not defined", hint=f"{where} is {kinds.describe(container)}")
     if isinstance(found, Absent):
         raise problem.Missing(f"{name} is not defined: {found.reason}", hint="use the filter default to go on without")
     return found
@@ -130,7 +130,7 @@ def _compare(node: nodes.Compare, roots: Mapping[str, object]) -> bool:
             holds = bool(_COMPARISONS[operand.op](left, right))
         except TypeError as error:
             raise problem.TemplateError(
-                f"{functions.describe(left)} cannot be compared with {functions.describe(right)}",
+                f"{kinds.describe(left)} cannot be compared with {kinds.describe(right)}",
                 hint="compare values of one type",
             ) from error
         if not holds:
@@ -185,7 +185,7 @@ def _filter(node: nodes.Filter, roots: Mapping[str, object]) -> object:
         plain = [revealed(argument) for argument in arguments]
         named = {key: revealed(argument) for key, argument in keywords.items()}
         try:
-            return functions.text_of(function(revealed(value), *plain, **named))
+            return kinds.text_of(function(revealed(value), *plain, **named))
         except functions.FAILURES:
             # The reason may quote the value, so it goes no further.
             raise problem.TemplateError(f'the filter "{node.name}" failed on the secret {label}') from None
@@ -209,7 +209,7 @@ def _call(
         result = function(value, *arguments, **keywords)
     except functions.FAILURES as error:
         raise problem.TemplateError(f'the filter "{name}" failed: {error}') from error
-    if isinstance(result, str) and len(result) > functions.LARGEST_TEXT:
-        limit = quantities.bytes_for_people(functions.LARGEST_TEXT)
+    if isinstance(result, str) and len(result) > kinds.LARGEST_TEXT:
+        limit = quantities.bytes_for_people(kinds.LARGEST_TEXT)
         raise problem.TemplateError(f'the filter "{name}" made a text larger than {limit}')
     return result

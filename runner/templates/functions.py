@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import posixpath
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -16,19 +17,12 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 
 from runner.base import durations, jsonvalue, quantities
-
-# What a filter may produce; templates make arguments, not data.
-LARGEST_TEXT = 1 << 20
+from runner.templates import kinds, lists, patterns
 
 # What a filter raises when it cannot work with what it gets: the wrong form, type, size or depth.
 FAILURES = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 _DATE_FORMAT = re.compile(r"(?:[^%]|%[aAbBdHIjmMpSwyYzZfFTuVG%])*")
-
-
-def text_of(value: object) -> str:
-    """Write a value as text: a text as it is, everything else as JSON (`true`, `3`, `["a"]`)."""
-    return value if isinstance(value, str) else jsonvalue.canonical(value)  # type: ignore[arg-type]
 
 
 def to_json(value: object) -> str:
@@ -47,7 +41,7 @@ def from_json(value: object) -> object:
         `{{ "[1, 2]" | fromJson }}` gives `[1,2]`
     """
     try:
-        return json.loads(_text(value))
+        return json.loads(kinds.text(value))
     except ValueError as error:
         raise ValueError(f"not JSON: {error}") from error
 
@@ -58,7 +52,7 @@ def quote(value: object) -> str:
     Example:
         `{{ 'a "b"' | quote }}` gives `"a \"b\""`
     """
-    return json.dumps(text_of(value), ensure_ascii=False)
+    return json.dumps(kinds.text_of(value), ensure_ascii=False)
 
 
 def sh(value: object) -> str:
@@ -68,8 +62,8 @@ def sh(value: object) -> str:
         `{{ ["ls", "my file"] | sh }}` gives `ls 'my file'`
     """
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return shlex.join(text_of(item) for item in value)
-    return shlex.quote(text_of(value))
+        return shlex.join(kinds.text_of(item) for item in value)
+    return shlex.quote(kinds.text_of(value))
 
 
 def b64enc(value: object) -> str:
@@ -78,7 +72,7 @@ def b64enc(value: object) -> str:
     Example:
         `{{ "user:word" | b64enc }}` gives `dXNlcjp3b3Jk`
     """
-    return base64.b64encode(text_of(value).encode()).decode()
+    return base64.b64encode(kinds.text_of(value).encode()).decode()
 
 
 def b64dec(value: object) -> str:
@@ -88,7 +82,7 @@ def b64dec(value: object) -> str:
         `{{ "dXNlcjp3b3Jk" | b64dec }}` gives `user:word`
     """
     try:
-        return base64.b64decode(_text(value), validate=True).decode()
+        return base64.b64decode(kinds.text(value), validate=True).decode()
     except ValueError as error:
         raise ValueError("not the base64 form of a UTF-8 text") from error
 
@@ -99,7 +93,7 @@ def sha256(value: object) -> str:
     Example:
         `{{ "a" | sha256 | upper }}` gives `CA978112CA1BBDCAFAC231B39A23DC4DA786EFF8147C4E72B9807785AFEE48BB`
     """
-    return hashlib.sha256(text_of(value).encode()).hexdigest()
+    return hashlib.sha256(kinds.text_of(value).encode()).hexdigest()
 
 
 def default(value: object, otherwise: object) -> object:
@@ -117,10 +111,10 @@ def indent(value: object, width: int = 4) -> str:
     Example:
         `{{ "a\nb" | indent(2) | toJson }}` gives `"a\n  b"`
     """
-    if not 0 <= _whole(width) <= 100:
+    if not 0 <= kinds.whole(width) <= 100:
         raise ValueError("the width must be from 0 to 100")
-    text = _text(value)
-    _check_size(len(text) + width * text.count("\n"))
+    text = kinds.text(value)
+    kinds.check_size(len(text) + width * text.count("\n"))
     return text.replace("\n", "\n" + " " * width)
 
 
@@ -130,7 +124,7 @@ def trim(value: object) -> str:
     Example:
         `{{ " a " | trim }}` gives `a`
     """
-    return _text(value).strip()
+    return kinds.text(value).strip()
 
 
 def lower(value: object) -> str:
@@ -139,7 +133,7 @@ def lower(value: object) -> str:
     Example:
         `{{ "Data" | lower }}` gives `data`
     """
-    return _text(value).lower()
+    return kinds.text(value).lower()
 
 
 def upper(value: object) -> str:
@@ -148,7 +142,7 @@ def upper(value: object) -> str:
     Example:
         `{{ "Data" | upper }}` gives `DATA`
     """
-    return _text(value).upper()
+    return kinds.text(value).upper()
 
 
 def replace(value: object, old: object, new: object) -> str:
@@ -157,10 +151,10 @@ def replace(value: object, old: object, new: object) -> str:
     Example:
         `{{ "a-b-c" | replace("-", "_") }}` gives `a_b_c`
     """
-    text, wanted, put = _text(value), _text(old), _text(new)
+    text, wanted, put = kinds.text(value), kinds.text(old), kinds.text(new)
     if not wanted:
         raise ValueError("the text to replace is empty")
-    _check_size(len(text) + text.count(wanted) * (len(put) - len(wanted)))
+    kinds.check_size(len(text) + text.count(wanted) * (len(put) - len(wanted)))
     return text.replace(wanted, put)
 
 
@@ -170,9 +164,9 @@ def split(value: object, separator: object) -> list[str]:
     Example:
         `{{ "a,b" | split(",") }}` gives `["a","b"]`
     """
-    if not _text(separator):
+    if not kinds.text(separator):
         raise ValueError("the separator is empty")
-    return _text(value).split(_text(separator))
+    return kinds.text(value).split(kinds.text(separator))
 
 
 def join(value: object, separator: object = "") -> str:
@@ -181,11 +175,45 @@ def join(value: object, separator: object = "") -> str:
     Example:
         `{{ ["a", "b"] | join(", ") }}` gives `a, b`
     """
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f"expected a list, got {describe(value)}")
-    items = [text_of(item) for item in value]
-    _check_size(sum(map(len, items)) + len(items) * len(_text(separator)))
-    return _text(separator).join(items)
+    items = [kinds.text_of(item) for item in kinds.sequence(value)]
+    kinds.check_size(sum(map(len, items)) + len(items) * len(kinds.text(separator)))
+    return kinds.text(separator).join(items)
+
+
+def regex_match(value: object, pattern: object) -> bool:
+    """Tell whether a regular expression (RE2) matches somewhere in a text; `^` and `$` stand for its ends.
+
+    Example:
+        `{{ "data-pg-0" | regexMatch("-[0-9]+$") }}` gives `true`
+    """
+    return patterns.matches(kinds.text(pattern), kinds.text(value))
+
+
+def regex_replace(value: object, pattern: object, replacement: object) -> str:
+    r"""Replace what a regular expression (RE2) matches; `\\1` stands for what its first group has matched.
+
+    Example:
+        `{{ "rbd:pool/image@snap" | regexReplace("^rbd:(.*)@.*$", "\\1") }}` gives `pool/image`
+    """
+    return patterns.replaced(kinds.text(pattern), kinds.text(value), kinds.text(replacement), kinds.LARGEST_TEXT)
+
+
+def basename(value: object) -> str:
+    """Take the last part of a path.
+
+    Example:
+        `{{ "/srv/shop/app.db" | basename }}` gives `app.db`
+    """
+    return posixpath.basename(kinds.text(value).rstrip("/"))
+
+
+def dirname(value: object) -> str:
+    """Take the directory of a path.
+
+    Example:
+        `{{ "/srv/shop/app.db" | dirname }}` gives `/srv/shop`
+    """
+    return posixpath.dirname(kinds.text(value).rstrip("/") or kinds.text(value))
 
 
 def in_bytes(value: object) -> int:
@@ -194,7 +222,7 @@ def in_bytes(value: object) -> int:
     Example:
         `{{ "64Ki" | bytes }}` gives `65536`
     """
-    return value if _is_whole(value) else quantities.parse_bytes(_text(value))  # type: ignore[return-value]
+    return value if kinds.is_whole(value) else quantities.parse_bytes(kinds.text(value))  # type: ignore[return-value]
 
 
 def duration(value: object) -> float:
@@ -203,7 +231,7 @@ def duration(value: object) -> float:
     Example:
         `{{ "1h30m" | duration }}` gives `5400.0`
     """
-    return durations.parse(_text(value)).total_seconds()
+    return durations.parse(kinds.text(value)).total_seconds()
 
 
 def date(value: object, form: object = "%Y-%m-%dT%H:%M:%SZ") -> str:
@@ -212,9 +240,9 @@ def date(value: object, form: object = "%Y-%m-%dT%H:%M:%SZ") -> str:
     Example:
         `{{ "2026-03-01T08:30:00+01:00" | date("%Y%m%d-%H%M") }}` gives `20260301-0730`
     """
-    if not _DATE_FORMAT.fullmatch(_text(form)):
+    if not _DATE_FORMAT.fullmatch(kinds.text(form)):
         raise ValueError(f'"{form}" is not a date format such as %Y-%m-%d')
-    return _moment(value).strftime(_text(form))
+    return _moment(value).strftime(kinds.text(form))
 
 
 def _moment(value: object) -> datetime:
@@ -223,46 +251,8 @@ def _moment(value: object) -> datetime:
             return datetime.fromtimestamp(value, UTC)
         except (OverflowError, OSError) as error:
             raise ValueError(f"{value} seconds since 1970 is not a date") from error
-    moment = datetime.fromisoformat(_text(value))
+    moment = datetime.fromisoformat(kinds.text(value))
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-
-
-def describe(value: object) -> str:
-    """Say what a value is, for messages: `a text`, `a list`."""
-    for kinds, words in _KINDS:
-        if isinstance(value, kinds):
-            return words
-    return "nothing" if value is None else f"a {type(value).__name__}"
-
-
-_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
-    (str, "a text"),
-    (bool, "a boolean"),
-    ((int, float), "a number"),
-    (Mapping, "a mapping"),
-    (Sequence, "a list"),
-)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {describe(value)}")
-    return value
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"expected a whole number, got {describe(value)}")
-    return value
-
-
-def _check_size(size: int) -> None:
-    if size > LARGEST_TEXT:
-        raise ValueError(f"the result would be larger than {quantities.bytes_for_people(LARGEST_TEXT)}")
 
 
 FUNCTIONS: Mapping[str, Callable[..., object]] = MappingProxyType(
@@ -282,6 +272,16 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = MappingProxyType(
         "replace": replace,
         "split": split,
         "join": join,
+        "regexMatch": regex_match,
+        "regexReplace": regex_replace,
+        "basename": basename,
+        "dirname": dirname,
+        "length": lists.length,
+        "keys": lists.keys,
+        "values": lists.values,
+        "pluck": lists.pluck,
+        "sort": lists.sort,
+        "unique": lists.unique,
         "bytes": in_bytes,
         "duration": duration,
         "date": date,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.base import quantities, secret
-from runner.templates import evaluate, expression, functions, problem, references, scan
+from runner.templates import evaluate, expression, functions, kinds, problem, references, scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +92,10 @@ def _joined(values: Sequence[object]) -> object:
 
 def _concatenate(values: Sequence[object]) -> str:
     try:
-        text = "".join(functions.text_of(value) for value in values)
+        text = "".join(kinds.text_of(value) for value in values)
     except functions.FAILURES as error:
         raise problem.TemplateError("a value of the template cannot be written as text") from error
-    if len(text) > functions.LARGEST_TEXT:
-        limit = quantities.bytes_for_people(functions.LARGEST_TEXT)
+    if len(text) > kinds.LARGEST_TEXT:
+        limit = quantities.bytes_for_people(kinds.LARGEST_TEXT)
         raise problem.TemplateError(f"the rendered text is larger than {limit}", hint="pass large data through a file")
     return text

@@ -12,7 +12,7 @@ import pytest
 
 EXPENSIVE = {
     "blake3", "boto3", "cbor2", "cryptography", "durationpy", "jinja2", "jsonschema", "kubernetes", "networkx",
-    "obstore", "openstack", "psutil", "pydantic", "pyfastcdc", "pyVmomi", "rich", "sqlite3", "yaml", "zstandard",
+    "obstore", "openstack", "psutil", "pydantic", "pyfastcdc", "pyVmomi", "re2", "rich", "sqlite3", "yaml", "zstandard",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from runner.checks.rules.names import RESERVED
 from runner.document import compose
 from runner.plan import expand
 from runner.plan.plan import Concurrency, Retry
-from runner.templates import functions
+from runner.templates import functions, kinds
 
 HEAD = """# Language reference
 
@@ -114,7 +114,7 @@ def _limits() -> Iterator[tuple[str, str]]:
             f"{retry.maximum.total_seconds():g} s, varied by {retry.jitter:.0%}"
         ),
     )
-    yield "text that a template may make", f"{functions.LARGEST_TEXT:,} bytes"
+    yield "text that a template may make", f"{kinds.LARGEST_TEXT:,} bytes"
     yield "size of a document", f"{compose.MAX_BYTES:,} bytes, {compose.MAX_NODES:,} values, {compose.MAX_DEPTH} levels"
 
 

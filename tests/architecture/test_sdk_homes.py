@@ -34,6 +34,7 @@ HOMES = {
     "pyfastcdc": ("runner/repository",),
     "pytest": ("runner/testing",),
     "pyVmomi": ("runner/storage/vsphere",),
+    "re2": ("runner/templates",),
     "rich": ("runner/cli",),
     "yaml": ("runner/document",),
     "zstandard": ("runner/repository",),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runner.base import errors
 from runner.base.secret import MASK, Secret
-from runner.templates import evaluate, functions, problem, render, template
+from runner.templates import evaluate, functions, kinds, problem, render, template
 
 ROOTS: dict[str, Any] = {
     "inputs": {"items": ["a", "b"], "count": 3, "flag": True, "name": "pg", "none": None, "a-b": {"c": 1}},
@@ -228,7 +228,7 @@ def test_output_is_bounded() -> None:
 def test_the_example_in_the_docstring_of_each_filter_holds(name: str) -> None:
     shown = re.search(r"Example:\n\s+`(?P<text>.+)` gives `(?P<result>.+)`", functions.FUNCTIONS[name].__doc__ or "")
     assert shown, f"the docstring of {name} has no example"
-    assert functions.text_of(value(shown["text"])) == shown["result"]
+    assert kinds.text_of(value(shown["text"])) == shown["result"]
     assert f"| {name}" in shown["text"]
 
 

@@ -50,10 +50,10 @@ def _blueprint(context: click.Context) -> dict[str, list[str]]:
     return {name: [phase.name for phase in action.phases] for name, action in actions.items()}
 
 
-def codes_and_functions(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the error codes that start with what was typed."""
+def explained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of functions, error codes, keys and filters that start with what was typed."""
     from runner import functions
-    from runner.base import codes
+    from runner.cli import explanations
 
-    names = [*(spec.name for spec in functions.builtin()), *codes.CODES]
-    return [name for name in names if name.lower().startswith(incomplete.lower())]
+    manual = explanations.Manual({spec.name: spec for spec in functions.builtin()})
+    return [name for name in manual.names if name.lower().startswith(incomplete.lower())]

@@ -37,7 +37,7 @@ class _Runner(commanding.RootGroup):
             "render": (_COMMANDS + "render", "Print rendered arguments without running anything."),
             "test": (_COMMANDS + "test", "Rehearse blueprints without any server, and compare."),
             "functions": (_COMMANDS + "functions", "List the functions that phases can call."),
-            "explain": (_COMMANDS + "explain", "Explain a function or an error code."),
+            "explain": (_COMMANDS + "explain", "Explain a function, an error code, a key or a filter."),
             "schema": (_COMMANDS + "schema", "Print a JSON Schema, for editors."),
         },
         "Installation": {

@@ -14,12 +14,17 @@ from runner.cli import console as consoles
 
 
 @click.command("functions", cls=commanding.Command)
+@click.argument("word", required=False)
+@click.option(
+    "--effects", type=click.Choice(["reads", "creates", "mutates", "deletes"]), help="Only those that do this."
+)
 @click.pass_obj
-def command(console: consoles.Console) -> int:
-    """List the functions that phases can call.
+def command(console: consoles.Console, word: str | None, effects: str | None) -> int:
+    """List the functions that phases can call, or those that have a WORD in their name or description.
 
     `runner explain NAME` shows the arguments and outputs of one.
     """
+    sought = (word or "").lower()
     rows: list[JsonObject] = [
         {
             "name": spec.name,
@@ -29,7 +34,10 @@ def command(console: consoles.Console) -> int:
             "summary": spec.summary,
         }
         for spec in application.of(console).registry.functions.values()
+        if effects in (None, spec.effects.value) and sought in f"{spec.name}\n{spec.description}".lower()
     ]
+    if not rows:
+        console.note("there is no such function")
     console.records(rows, _text)
     return codes.Exit.OK
 

@@ -54,7 +54,10 @@ def test_help(told: Told) -> None:
     told("help", "--help")
 
 
-@pytest.mark.parametrize("command", ["exec", "validate", "test", "resume", "restore-points", "repository"])
+@pytest.mark.parametrize(
+    "command",
+    ["exec", "plan", "render", "show", "explain", "validate", "test", "resume", "restore-points", "repository"],
+)
 def test_help_of_commands(command: str, told: Told) -> None:
     told(f"help-{command}", command, "--help")
 
@@ -109,6 +112,10 @@ def test_explain(told: Told) -> None:
     told("explain-function", "explain", "Pause")
     told("explain-function-in-other-case", "explain", "pAuse")
     told("explain-code", "explain", "rt105")
+    told("explain-key", "explain", "phase.foreach")
+    told("explain-filter", "explain", "pluck")
+    told("explain-several", "explain", "timeout")
+    told("explain-unknown", "explain", "forech")
 
 
 def test_findings_in_each_form(told: Told, tmp_path: Path) -> None:

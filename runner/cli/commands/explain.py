@@ -17,7 +17,7 @@ _WIDEST_SUMMARY = 60
 @click.argument("name", shell_complete=completing.explained)
 @click.pass_obj
 def command(console: consoles.Console, name: str) -> int:
-    """Explain a function, an error code, a key of the language or a filter.
+    """Explain a function, an error code, a key or a filter.
 
     \b
       runner explain BackupFiles     its arguments, outputs and effects

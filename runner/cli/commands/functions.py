@@ -20,9 +20,10 @@ from runner.cli import console as consoles
 )
 @click.pass_obj
 def command(console: consoles.Console, word: str | None, effects: str | None) -> int:
-    """List the functions that phases can call, or those that have a WORD in their name or description.
+    """List the functions that phases can call.
 
-    `runner explain NAME` shows the arguments and outputs of one.
+    With a WORD, only those that have it in their name or description. `runner explain NAME` shows the arguments and
+    outputs of one.
     """
     sought = (word or "").lower()
     rows: list[JsonObject] = [

@@ -49,10 +49,10 @@ def command(
     expression: str | None,
     **order: object,
 ) -> int:
-    """Print every rendered argument for given parameters, without running anything.
+    """Print rendered arguments without running anything.
 
-    What is not given, and what cannot be rendered, is said per argument. With a PHASE, only that phase and its undo are
-    shown.
+    Parameters are given by --params and --set. What is not given, and what cannot be rendered, is said per argument.
+    With a PHASE, only that phase and its undo are shown.
 
     \b
       runner render blueprint.yaml --set database=/srv/app.db

@@ -135,7 +135,20 @@ def test_every_schema_of_an_output_belongs_to_a_command() -> None:
     assert {name for name in SCHEMAS if name.startswith("outputs/")} <= named
 
 
-@pytest.mark.parametrize("words", ["functions", "schema", "explain RunCommand", "explain DeleteSnapshot"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "functions",
+        "schema",
+        "explain RunCommand",
+        "explain DeleteSnapshot",
+        "explain foreach",
+        "explain phase",
+        "explain pluck",
+        "explain timeout",
+        "render --template x",
+    ],
+)
 def test_what_is_known_without_a_run(words: str, prints: Prints) -> None:
     prints(*words.split(), command=words.split()[0])
 
@@ -170,6 +183,7 @@ def test_a_plan_has_exactly_the_keys_of_its_schema(prints: Prints, tmp_path: Pat
     nodes = [node for plan in plans for node in plan["nodes"]]
     nodes += [node[undo] for node in nodes for undo in ("revert", "cleanup") if undo in node]
     known = SCHEMAS["plan.schema.json"]["$defs"]
+    assert prints("render", "blueprint.yaml", command="render")[0]["calls"]
     assert {key for plan in plans for key in plan} == set(known["plan"]["properties"])
     assert {key for node in nodes for key in node} == set(known["node"]["properties"])
 
@@ -186,6 +200,7 @@ def test_runs_and_one_of_them(backup: None, prints: Prints, cli: Cli, tmp_path: 
     assert cli("exec", "blueprint.yaml").code == 6
     assert len(prints("runs", command="runs")) == 4
     prints("show", RUN, command="show")
+    prints("show", RUN, "--graph", command="show")
     prints("logs", RUN, command="logs")
 
 

@@ -34,7 +34,7 @@ def of(
         config=console.settings.config,
         environment=os.environ,
         passphrase_file=passphrase_file,
-        prompt=functools.partial(_prompt, confirm=confirm) if _somebody_is_there() else None,
+        prompt=functools.partial(_prompt, confirm=confirm) if somebody_is_there() else None,
         note=console.note,
     )
 
@@ -49,14 +49,15 @@ def new_passphrase(file: Path | None) -> str:
 
     if file is not None:
         return passphrases.read(file)
-    if _somebody_is_there():
+    if somebody_is_there():
         return _prompt("New passphrase", confirm=True)
     raise errors.EnvironmentProblem(
         "no new passphrase was given", code="RT413", hint="give the file that holds it with --new-passphrase-file"
     )
 
 
-def _somebody_is_there() -> bool:
+def somebody_is_there() -> bool:
+    """Tell whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 

@@ -50,6 +50,15 @@ def _blueprint(context: click.Context) -> dict[str, list[str]]:
     return {name: [phase.name for phase in action.phases] for name, action in actions.items()}
 
 
+def starting_inputs(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the inputs that a new blueprint of the chosen kind can be given, each ready for its value."""
+    from runner.app import starting
+
+    kinds = [kind for kind in starting.KINDS if context.params.get("kind") in (None, kind)]
+    names = dict.fromkeys(name for kind in kinds for name in starting.of_kind(kind).inputs)
+    return [f"{name}=" for name in names if name.startswith(incomplete)]
+
+
 def explained(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the names of functions, error codes, keys and filters that start with what was typed."""
     from runner import functions

@@ -32,6 +32,7 @@ class _Runner(commanding.RootGroup):
             "approve": (_COMMANDS + "approve", "Approve a phase that waits for a person."),
         },
         "Write blueprints": {
+            "new": (_COMMANDS + "new", "Start a blueprint of your own."),
             "validate": (_COMMANDS + "validate", "Check documents and report all problems."),
             "plan": (_COMMANDS + "plan", "Show what an action would do, in which order and why."),
             "render": (_COMMANDS + "render", "Print rendered arguments without running anything."),

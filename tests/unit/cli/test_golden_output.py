@@ -62,6 +62,11 @@ def test_help_of_commands(command: str, told: Told) -> None:
     told(f"help-{command}", command, "--help")
 
 
+def test_a_new_blueprint(told: Told) -> None:
+    told("help-new-blueprint", "new", "blueprint", "--help")
+    told("new-blueprint", "new", "blueprint", "notes", "--kind", "files", "--set", "directory=/srv/notes")
+
+
 def test_backup_restore_and_what_they_leave(told: Told, cli: Cli, tmp_path: Path) -> None:
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)

@@ -168,6 +168,10 @@ def test_rehearsals(prints: Prints, tmp_path: Path) -> None:
     assert {each["status"] for each in shown["rehearsals"]} == {"passed", "differs", "invalid"}
 
 
+def test_a_new_blueprint(prints: Prints) -> None:
+    prints("new", "blueprint", "own", "--kind", "files", command="new blueprint")
+
+
 def test_plugins(prints: Prints, cli: Cli) -> None:
     row = {"name": "x", "group": "runner.functions", "distribution": "d", "value": "d:x", "error": "ImportError"}
     check("outputs/plugins", row)

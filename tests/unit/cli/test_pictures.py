@@ -37,7 +37,7 @@ def test_a_plan_takes_inputs_and_decides_by_them(cli: Cli, tmp_path: Path) -> No
     blueprints.write(tmp_path, blueprints.DIVIDED)
     phases = cli("plan", "blueprint.yaml", "--set", "deep=true", "-o", "json").json["outlook"]["phases"]
     assert [phase["decision"] for phase in phases] == ["runs"] * 5
-    assert cli("plan", "blueprint.yaml", "--set", "deep=7").code == codes.Exit.INVALID
+    assert cli("plan", "blueprint.yaml", "--set", "deep=7").code == codes.Exit.USAGE
 
 
 def test_a_plan_needs_no_inputs(cli: Cli, tmp_path: Path) -> None:

@@ -29,7 +29,6 @@ KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # What YAML does not take for a text unless it is quoted, besides what looks like a number.
 _NO_NAMES = frozenset({"true", "false", "null"})
 _BLUEPRINT = "blueprint.yaml"
-_REHEARSAL = "backup.rehearsal.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ def of_kind(kind: str) -> Start:
 
 
 def write(start: Start, name: str, directory: Path, sets: Sequence[str]) -> list[Path]:
-    """Write blueprint, rehearsal and README into a new directory.
+    """Write blueprint, rehearsals and README into a new directory.
 
     Args:
         start: What to start from.
@@ -81,8 +80,12 @@ def write(start: Start, name: str, directory: Path, sets: Sequence[str]) -> list
     values = _values(start, sets)
     blueprint = _named(start.blueprint, name, values)
     place = directory / name
-    rehearsal = (resources.blueprints() / start.kind / _REHEARSAL).read_text(encoding="utf-8")
-    texts = {_BLUEPRINT: blueprint.text, _REHEARSAL: rehearsal, "README.md": "\n".join(_readme(blueprint)) + "\n"}
+    rehearsals = sorted((resources.blueprints() / start.kind).glob("*.rehearsal.yaml"))
+    texts = {
+        _BLUEPRINT: blueprint.text,
+        **{path.name: path.read_text(encoding="utf-8") for path in rehearsals},
+        "README.md": "\n".join(_readme(blueprint)) + "\n",
+    }
     try:
         place.mkdir(parents=True)
         for file, text in texts.items():

@@ -43,7 +43,7 @@ def command() -> None:
 )
 @click.pass_obj
 def blueprint(console: consoles.Console, name: str, kind: str | None, directory: Path, sets: tuple[str, ...]) -> int:
-    """Start a blueprint with a rehearsal and a README.
+    """Start a blueprint with rehearsals and a README.
 
     It is valid and can run at once. Without --kind, questions are asked on the terminal. Nothing is overwritten.
 

@@ -20,7 +20,9 @@ def test_there_is_a_ready_made_blueprint_of_every_kind() -> None:
 @pytest.mark.parametrize("kind", starting.KINDS)
 def test_what_is_written_is_valid_and_rehearsed(cli: Cli, tmp_path: Path, kind: str) -> None:
     answer = cli("new", "blueprint", "own", "--kind", kind, "-o", "json")
-    assert answer.json["files"] == ["own/blueprint.yaml", "own/backup.rehearsal.yaml", "own/README.md"]
+    made = answer.json["files"]
+    assert (made[0], made[-1]) == ("own/blueprint.yaml", "own/README.md")
+    assert "own/backup.rehearsal.yaml" in made
     checked = cli("validate", "own")
     assert (checked.code, checked.out) == (0, "")
     assert cli("test", "own").code == 0

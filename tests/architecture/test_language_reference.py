@@ -21,7 +21,8 @@ HEAD = """# Language reference
 
 <!-- Generated from schemas/blueprint.schema.json and the code by `make docs`. -->
 
-Every key of a blueprint (`apiVersion: blueprint-runner.dev/v1`).
+Every key of a blueprint (`apiVersion: blueprint-runner.dev/v1`). [language.md](language.md) teaches the language;
+`runner explain KEY` shows a key in the terminal.
 """
 
 # Title and path in the schema, in the order of the page.

@@ -10,6 +10,7 @@ from runner.app import application, prepare
 from runner.base import diagnostic
 from runner.base.jsonvalue import JsonValue
 from runner.engine.request import Request
+from runner.model import load
 from runner.model.blueprint import Action
 from runner.params import inputs
 from runner.plan import measure, outlook
@@ -69,6 +70,30 @@ def known(
 
 def of_request(app: application.Application, request: Request) -> outlook.Outlook:
     """Look ahead at a run that could start now."""
+    return _measured(app, _look(request))
+
+
+def refuse_doomed(request: Request) -> None:
+    """Refuse a run of which is known that it fails: with these inputs it reads what is not there.
+
+    Raises:
+        InvalidDocument: RT102, with everything that makes it fail.
+    """
+    dooms = list(_look(request).dooms())
+    if not dooms:
+        return
+    blueprint, _ = load.parse_blueprint(request.blueprint_text, request.plan.file)
+    assert blueprint is not None, "the blueprint of a request is valid"
+    found = [
+        diagnostic.Diagnostic(
+            code=problem.code, message=problem.message, span=blueprint.span(pointer), hint=problem.hint
+        )
+        for pointer, problem in dooms
+    ]
+    raise diagnostic.InvalidDocument(diagnostic.in_order(found))
+
+
+def _look(request: Request) -> outlook.Outlook:
     all_known = Knowledge(
         inputs=request.inputs,
         roots={
@@ -77,7 +102,7 @@ def of_request(app: application.Application, request: Request) -> outlook.Outloo
             "profile": request.profile or {},
         },
     )
-    return _measured(app, outlook.look(request.plan, all_known))
+    return outlook.look(request.plan, all_known)
 
 
 def _measured(app: application.Application, found: outlook.Outlook) -> outlook.Outlook:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from runner.base import errors
+from runner.base import span as spans
 from runner.plan import expand, foretell, knowledge, plan
 from runner.plan.knowledge import Knowledge, Source
 from runner.registry import estimates
@@ -55,6 +56,11 @@ class Prospect:
     size: estimates.Size | None = None
 
     @property
+    def dooms(self) -> Iterator[errors.RunnerError]:
+        """What makes the action fail for sure; a tolerated phase may fail for its arguments."""
+        return (each for each in self.problems if not (self.node.tolerate and "argument" in each.context))
+
+    @property
     def calls(self) -> Sequence[tuple[foretell.Argument, ...]]:
         """The arguments of each call that will be made, as far as the calls are known."""
         if self.instances is not None:
@@ -82,8 +88,22 @@ class Outlook:
     @property
     def is_sound(self) -> bool:
         """Whether nothing is known that makes a phase fail for sure."""
-        sure = [each for each in self.phases if each.decision is Decision.RUNS and each.problems]
-        return not sure and not any(found.problem for name in self.artifacts for found in self.artifacts[name])
+        return next(self.dooms(), None) is None
+
+    def dooms(self) -> Iterator[tuple[str, errors.RunnerError]]:
+        """Yield what makes the run fail for sure, each with the JSON Pointer of its place in the blueprint."""
+        for each in self.phases:
+            if each.decision is Decision.RUNS:
+                yield from ((each.node.pointer + _place(found), found) for found in each.dooms)
+        for name, keys in self.artifacts.items():
+            place = spans.pointer(["actions", self.plan.action, "outputArtifacts", name, "keyValue"])
+            yield from ((f"{place}{key.problem.context['argument']}", key.problem) for key in keys if key.problem)
+
+
+def _place(problem: errors.RunnerError) -> str:
+    """Return where in its phase a problem stands."""
+    argument = problem.context.get("argument")
+    return f"/{problem.context['key']}" if argument is None else f"/args{argument}"
 
 
 def look(made: plan.Plan, known: Knowledge) -> Outlook:
@@ -152,6 +172,7 @@ def _decided(found: Prospect, roots: Mapping[str, object]) -> Prospect:
     except knowledge.NotYet as missing:
         return replace(found, decision=Decision.OPEN, waits_for=_sources(found.node.when, roots, missing))
     except errors.RunnerError as error:
+        error.context["key"] = "when"
         return replace(found, problems=(error,))
     return found if holds else replace(found, decision=Decision.SKIPPED)
 
@@ -164,6 +185,7 @@ def _expanded(found: Prospect, foreach: plan.Foreach, roots: Mapping[str, object
         sources = [source for text in written for source in _sources(text, roots, missing)]
         return replace(found, items_from=tuple(sources) or (missing.source,))
     except errors.RunnerError as error:
+        error.context["key"] = "foreach/items"
         return replace(found, problems=(*found.problems, error))
     each = [{"item": item, "key": key, "index": index} for index, (key, item) in enumerate(items.items())]
     instances = tuple(

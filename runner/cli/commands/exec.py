@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.app import prepare
+from runner.app import foresee, prepare
 from runner.cli import application, commanding, driving, options, preview
 from runner.cli import console as consoles
 
@@ -54,6 +54,7 @@ def command(
         console.err.line(warning)
     if dry_run:
         return preview.show(console, app, prepared)
+    foresee.refuse_doomed(prepared.request)
     app.expire_runs()
     directory = app.runs.create(prepared.request, run_id)
     return driving.drive(console, app, directory, prepared.request.plan).exit

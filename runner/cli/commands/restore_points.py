@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from runner.app import prepare, stored
+from runner.app import foresee, prepare, stored
 from runner.base import codes, quantities
 from runner.base.jsonvalue import JsonObject
 from runner.cli import application, commanding, driving, follow_ups, options, phrases, preview
@@ -140,6 +140,7 @@ def restore(
     prepared = prepare.prepare_restore(app, whole, found)
     if dry_run:
         return preview.show(console, app, prepared)
+    foresee.refuse_doomed(prepared.request)
     directory = app.runs.create(prepared.request, run_id)
     return driving.drive(console, app, directory, prepared.request.plan).exit
 

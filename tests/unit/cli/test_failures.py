@@ -15,16 +15,18 @@ from tests.unit.cli.conftest import Cli
 TOO_DEEP = """\
 apiVersion: blueprint-runner.dev/v1
 kind: Blueprint
-metadata: {name: settings}
+metadata: {name: deep}
 actions:
   backup:
-    inputs:
-      server: {type: object, default: {host: here}}
     phases:
+    - name: tell
+      func: RunCommand
+      args: {script: 'echo "server={}" >> "$RUNNER_OUTPUT_FILE"'}
+      outputs: {server: {type: object}}
     - name: ask
       func: RunCommand
       args:
-        command: [echo, "{{ inputs.server.port }}"]
+        command: [ask, "{{ phases.tell.outputs.server.port }}"]
 """
 
 
@@ -32,8 +34,11 @@ def test_a_template_that_fails_at_run_time_is_shown_with_its_place(cli: Cli, tmp
     blueprints.write(tmp_path, TOO_DEEP)
     answer = cli("exec", "blueprint.yaml", "--run-id", "7kq2m9xw")
     assert answer.code == codes.Exit.FAILED
-    assert "error[KB404]: inputs.server.port is not defined\n  at: blueprint.yaml:12:25\n  phase: ask\n" in answer.err
-    assert "  at: blueprint.yaml:12:25\n" in cli("show", "7kq2m9xw").out
+    assert (
+        "error[KB404]: phases.tell.outputs.server.port is not defined\n  at: blueprint.yaml:14:24\n  phase: ask\n"
+        in answer.err
+    )
+    assert "  at: blueprint.yaml:14:24\n" in cli("show", "7kq2m9xw").out
 
 
 def test_the_log_of_a_run_is_private(cli: Cli, tmp_path: Path, state_dir: Path) -> None:

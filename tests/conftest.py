@@ -14,6 +14,8 @@ from typing import TypeAlias
 import hypothesis
 import pytest
 
+from tests.servers import azurite, seaweedfs
+
 Golden: TypeAlias = Callable[[Path, str], None]
 
 
@@ -104,3 +106,21 @@ def as_ordinary_user() -> Iterator[Path]:
             os.seteuid(0)
             os.setegid(0)
             os.setgroups(groups)
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs.SeaweedFs]:
+    """A real S3 server with a bucket."""
+    if seaweedfs.program() is None:
+        pytest.skip(f"SeaweedFS is missing: {seaweedfs.INSTALL}")
+    with seaweedfs.started(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azure_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[azurite.Azurite]:
+    """An emulator of Azure Blob Storage with a container."""
+    if azurite.program() is None:
+        pytest.skip(f"Azurite is missing: {azurite.INSTALL}")
+    with azurite.started(tmp_path_factory.mktemp("azurite")) as server:
+        yield server

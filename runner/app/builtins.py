@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runner import functions
 from runner.base.jsonvalue import JsonObject
-from runner.locations import urls
+from runner.locations import object_clients, urls
 from runner.registry import location, registry
 from runner.storage.file import driver as file_driver
 from runner.storage.memory import driver as memory_driver
@@ -15,7 +15,11 @@ def registry_of_builtins() -> registry.Registry:
     return registry.Registry(
         functions.builtin(),
         drivers={"file": file_driver.FileDriver, "memory": memory_driver.shared},
-        locations={"directory": _directory, "memory": _memory},
+        locations={
+            "directory": _directory,
+            "memory": _memory,
+            **dict.fromkeys(object_clients.SCHEMES.values(), object_clients.open_spec),
+        },
     )
 
 

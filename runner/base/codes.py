@@ -141,6 +141,7 @@ _TABLE = (
     Code("RT401", "The object does not exist", Exit.FAILED),
     Code("RT402", "The object exists already", Exit.FAILED),
     Code("RT403", "The location is unknown or its document is off", Exit.USAGE),
+    Code("RT404", "The bucket or container does not exist", Exit.ENVIRONMENT),
     Code("RT410", "There is no repository at the location", Exit.ENVIRONMENT),
     Code("RT411", "There is a repository at the location already", Exit.ENVIRONMENT),
     Code("RT412", "The passphrase is wrong", Exit.ENVIRONMENT),
@@ -153,6 +154,7 @@ _TABLE = (
     Code("RT419", "The restore point differs from what was captured", Exit.FAILED),
     Code("RT420", "The id is ambiguous", Exit.USAGE),
     Code("RT421", "The export belongs to a restore point", Exit.FAILED),
+    Code("RT422", "An object is locked by its retention", Exit.FAILED),
     # RT9xx: internal
     Code("RT900", "An error without a code of its own", Exit.INTERNAL),
     Code("RT901", "The runner has a defect", Exit.INTERNAL),

@@ -37,13 +37,20 @@ def validate(root: nodes.Node, name: str) -> list[Diagnostic]:
 def _validator(name: str) -> Validator:
     """Compile a schema on first use: the import of jsonschema alone costs several bare interpreter starts."""
     from jsonschema import Draft202012Validator, validators
+    from referencing import Registry, Resource
 
-    text = (resources.schemas() / name).read_text(encoding="utf-8")
+    def retrieve(uri: str) -> Resource[Any]:
+        return Resource.from_contents(_read(uri.rpartition("/")[2]))
+
     strict = validators.extend(  # type: ignore[no-untyped-call]
         Draft202012Validator, {"pattern": _pattern, "format": _format}
     )
-    validator: Validator = strict(json.loads(text))
+    validator: Validator = strict(_read(name), registry=Registry(retrieve=retrieve))  # type: ignore[call-arg]
     return validator
+
+
+def _read(name: str) -> Any:
+    return json.loads((resources.schemas() / name).read_text(encoding="utf-8"))
 
 
 def _pattern(_: Validator, pattern: str, instance: Any, schema: Any) -> Iterator[ValidationError]:

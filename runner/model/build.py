@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
 from runner.document import nodes
 from runner.model import kinds
+from runner.model import location_profile as location_profiles
 from runner.model.blueprint import (
     Action,
     Blueprint,
@@ -160,20 +160,11 @@ class BlueprintBuilder:
 def location_profile(root: nodes.MapNode, path: Path) -> LocationProfile:
     """Build a location profile; `path` is its file, at whose directory relative paths start."""
     part = _Part(root.plain(), "")
-    spec = part.part("spec")
-    base = path.absolute().parent
     return LocationProfile(
         name=part.part("metadata").get("name"),
-        type=spec.get("type"),
-        path=_path(base, spec.get("path")),
-        passphrase_file=_path(base, spec.get("passphraseFile")),
-        settings=spec.values,
+        settings=location_profiles.with_absolute_paths(part.part("spec").values, path.absolute().parent),
         file=str(path),
     )
-
-
-def _path(base: Path, text: str | None) -> Path | None:
-    return None if text is None else base / os.path.expanduser(text)
 
 
 def _condition(written: str | bool | None) -> str | None:

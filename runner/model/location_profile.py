@@ -1,4 +1,4 @@
-"""A location profile: where exported data goes, and which file holds the passphrase of its repository."""
+"""A location profile: where exported data goes, and how its repository is opened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.base.jsonvalue import JsonValue
+from runner.base.jsonvalue import JsonObject, JsonValue
+
+# The keys of a location that name files and directories.
+PATHS = frozenset({"path", "passphraseFile", "credentialsFile", "tokenFile", "caFile"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,15 +17,14 @@ class LocationProfile:
     """A location as its document describes it.
 
     Attributes:
-        type: Kind of location, by which its implementation is found.
-        path: The directory, absolute, where the type has one.
-        passphrase_file: Absolute path of the file whose first line is the passphrase.
-        settings: All of `spec` as written, for types that take more than a path.
+        settings: All of `spec`; paths in it are absolute.
     """
 
     name: str
-    type: str
-    path: Path | None
-    passphrase_file: Path | None
     settings: Mapping[str, JsonValue]
     file: str
+
+
+def with_absolute_paths(spec: Mapping[str, JsonValue], base: Path) -> JsonObject:
+    """Return the `spec` of a location in which relative paths start at a directory."""
+    return {key: str(base / Path(str(value)).expanduser()) if key in PATHS else value for key, value in spec.items()}

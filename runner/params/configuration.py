@@ -10,10 +10,10 @@ from typing import Any
 from runner.base import diagnostic, errors
 from runner.base.jsonvalue import JsonObject
 from runner.document import render, schema, yamlread
+from runner.model import location_profile
 
 _SCHEMA = "configuration.schema.json"
 _CONTENT = re.compile(r"^\s*[^\s#]", re.MULTILINE)
-_PATHS = ("path", "passphraseFile")
 
 
 def read_locations(path: Path) -> Mapping[str, JsonObject]:
@@ -39,8 +39,6 @@ def read_locations(path: Path) -> Mapping[str, JsonObject]:
             hint="correct it, or name another file with --config",
         )
     read: Any = root.plain()
-    return {name: _absolute(spec, path.absolute().parent) for name, spec in read.get("locations", {}).items()}
-
-
-def _absolute(spec: JsonObject, base: Path) -> JsonObject:
-    return {key: str(base / Path(str(value)).expanduser()) if key in _PATHS else value for key, value in spec.items()}
+    base = path.absolute().parent
+    locations = read.get("locations", {})
+    return {name: location_profile.with_absolute_paths(spec, base) for name, spec in locations.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from runner.base import errors, suggest
 from runner.base.jsonvalue import JsonObject, JsonValue
-from runner.locations import urls
+from runner.locations import read_only, urls
 from runner.registry import location, registry
 
 
@@ -105,7 +105,8 @@ def open_location(target: Target, known: registry.Registry) -> location.Location
         raise errors.UsageError(
             f'there is no location type "{kind}"', code="RT403", hint=suggest.hint(kind, known.locations)
         )
-    return known.locations[kind](target.spec)
+    opened = known.locations[kind](target.spec)
+    return read_only.ReadOnly(opened) if target.spec.get("readOnly") else opened
 
 
 def _from_spec(label: str, spec: JsonObject) -> Target:
@@ -120,8 +121,4 @@ def _from_profile(path: Path) -> Target:
     profile, found = load.load_location_profile(path)
     if profile is None or diagnostic.has_errors(found):
         raise diagnostic.InvalidDocument(found)
-    spec = {"type": profile.type, **profile.settings}
-    for name, place in (("path", profile.path), ("passphraseFile", profile.passphrase_file)):
-        if place is not None:
-            spec[name] = str(place)
-    return _from_spec(str(path), spec)
+    return _from_spec(str(path), profile.settings)

@@ -36,6 +36,12 @@ class ObjectExists(LocationError):
     default_code = "RT402"
 
 
+class ObjectLocked(LocationError):
+    """The object may not be changed or removed before its retention has ended."""
+
+    default_code = "RT422"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectInfo:
     """What a listing tells about an object."""
@@ -53,7 +59,7 @@ class Location(Protocol):
     calls are safe from several threads and processes. A `put` that has returned is durable (it survives a power loss)
     and complete: no reader ever sees half an object. What was put can be read at once by anybody (read after write); a
     listing may lag behind by `listing_delay`. Errors are `LocationError` and `LocationUnavailable` only; a full disk is
-    `EnvironmentProblem` RT312, a missing permission RT311.
+    `EnvironmentProblem` RT312, a missing permission RT311, a bucket that is not there RT404.
     """
 
     @property

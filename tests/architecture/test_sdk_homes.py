@@ -35,6 +35,7 @@ HOMES = {
     "pytest": ("runner/testing",),
     "pyVmomi": ("runner/storage/vsphere",),
     "re2": ("runner/templates",),
+    "referencing": ("runner/document",),
     "rich": ("runner/cli",),
     "yaml": ("runner/document",),
     "zstandard": ("runner/repository",),

@@ -8,11 +8,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+import referencing
 
 from runner.base import resources
 
 PATHS = sorted(path for part in (".", "outputs") for path in (resources.schemas() / part).glob("*.schema.json"))
 BY_NAME = {str(path.relative_to(resources.schemas())): json.loads(path.read_text(encoding="utf-8")) for path in PATHS}
+REGISTRY: referencing.Registry[Any] = referencing.Registry().with_contents(
+    (schema["$id"], schema) for schema in BY_NAME.values()
+)
 OWN = BY_NAME["blueprint.schema.json"]
 KANISTER = BY_NAME["blueprint.kanister.schema.json"]
 
@@ -78,9 +82,8 @@ def test_examples_are_valid(name: str) -> None:
     for _, part in _properties(root):
         examples = _resolved(root, part).get("examples", ())
         for example in examples:
-            jsonschema.Draft202012Validator({**part, "$defs": root["$defs"]} if "$defs" in root else part).validate(
-                example
-            )
+            whole = {**part, "$id": root["$id"], **({"$defs": root["$defs"]} if "$defs" in root else {})}
+            jsonschema.Draft202012Validator(whole, registry=REGISTRY).validate(example)
 
 
 def test_schema_names_are_listed_in_the_index() -> None:

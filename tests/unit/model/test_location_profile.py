@@ -23,15 +23,15 @@ def test_relative_paths_start_at_the_document(tmp_path: Path, monkeypatch: pytes
     profile, found = load.load_location_profile(Path(path.name))
     assert found == []
     assert profile is not None
-    assert (profile.name, profile.type) == ("nas", "directory")
-    assert profile.path == tmp_path / "backups"
-    assert profile.passphrase_file == tmp_path / ".." / "nas.key"
+    assert (profile.name, profile.settings["type"]) == ("nas", "directory")
+    assert profile.settings["path"] == str(tmp_path / "backups")
+    assert profile.settings["passphraseFile"] == str(tmp_path / ".." / "nas.key")
 
 
 def test_absolute_path_stays(tmp_path: Path) -> None:
     profile, _ = load.load_location_profile(_write(tmp_path, "{type: directory, path: /mnt/nas}"))
     assert profile is not None
-    assert (profile.path, profile.passphrase_file) == (Path("/mnt/nas"), None)
+    assert (profile.settings["path"], profile.settings.get("passphraseFile")) == ("/mnt/nas", None)
 
 
 def test_home_is_where_a_tilde_leads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,14 +40,14 @@ def test_home_is_where_a_tilde_leads(tmp_path: Path, monkeypatch: pytest.MonkeyP
         _write(tmp_path, "{type: directory, path: /mnt, passphraseFile: ~/nas.key}")
     )
     assert profile is not None
-    assert profile.passphrase_file == Path("/home/somebody/nas.key")
+    assert profile.settings["passphraseFile"] == "/home/somebody/nas.key"
 
 
 def test_other_types_keep_their_settings(tmp_path: Path) -> None:
     profile, found = load.load_location_profile(_write(tmp_path, "{type: tape, robot: 3}"))
     assert found == []
     assert profile is not None
-    assert (profile.path, profile.settings) == (None, {"type": "tape", "robot": 3})
+    assert profile.settings == {"type": "tape", "robot": 3}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""Start a server as a process of its own on ports of the loopback, and end it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+_PATIENCE_S = 60.0
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on now, all different."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [int(one.getsockname()[1]) for one in held]
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], log: Path, is_ready: Callable[[], bool], cwd: Path | None = None) -> Iterator[None]:
+    """Keep a server running within the context; what it prints goes to a file."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=cwd)
+    try:
+        deadline = time.monotonic() + _PATIENCE_S
+        while not is_ready():
+            assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')[-2000:]}"
+            assert time.monotonic() < deadline, f"{command[0]} is not ready: {log.read_text(errors='replace')[-2000:]}"
+            time.sleep(0.1)
+        yield
+    finally:
+        process.kill()  # nobody needs its data any more, and some take their time to say goodbye
+        process.wait()

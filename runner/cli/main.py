@@ -22,6 +22,7 @@ class _Runner(commanding.RootGroup):
             "exec": (_COMMANDS + "exec", "Plan and run one action of a blueprint."),
             "restore-points": (_COMMANDS + "restore_points", "List, verify, restore and delete restore points."),
             "repository": (_COMMANDS + "repository", "Make, check and prune repositories; manage their keys."),
+            "profile": (_COMMANDS + "profile", "List locations, and find out what can be done at one."),
         },
         "Runs": {
             "runs": (_COMMANDS + "runs", "List the runs, newest first."),

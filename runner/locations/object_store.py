@@ -112,6 +112,22 @@ class ObjectStore:
         """Find nothing: parts of an upload that was cut off are no objects, and the store's own rules remove them."""
         return 0
 
+    def honours_conditions(self, name: str) -> bool:
+        """Tell whether the store refuses to create an object that it has, without any look at the name before."""
+        import obstore
+        from obstore import exceptions
+
+        self.put(name, [b"1"], overwrite=True)
+        with self._translated(name):
+            try:
+                obstore.put(self._store, self._key(name), b"2", mode="create", use_multipart=False)
+            except exceptions.AlreadyExistsError:
+                return True
+            except exceptions.BaseError as problem:
+                if not object_errors.Answer(problem).is_unsupported:
+                    raise
+        return False
+
     def _key(self, name: str) -> str:
         return self._prefix + names.check(name)
 

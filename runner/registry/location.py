@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from runner.base import errors
 
@@ -107,3 +107,11 @@ class Location(Protocol):
 
     def sweep(self) -> int:
         """Remove what interrupted calls of dead processes left behind (temporary files); return how many."""
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """A location that can tell whether its store refuses to write a name twice, also to two at the same moment."""
+
+    def honours_conditions(self, name: str) -> bool:
+        """Find it out with an object of this name, whose content is lost."""

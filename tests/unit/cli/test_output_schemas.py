@@ -224,6 +224,13 @@ def test_a_damaged_repository(backup: None, prints: Prints, state_dir: Path) -> 
     assert any(point["problems"] for point in found)
 
 
+def test_profiles(prints: Prints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.yaml").write_text("locations: {nas: {type: directory, path: nas}, s3: {type: s3, bucket: b}}\n")
+    monkeypatch.setenv("RUNNER_CONFIG", str(tmp_path / "config.yaml"))
+    assert len(prints("profile", "list", command="profile list")) == 2
+    prints("profile", "validate", "nas", command="profile validate")
+
+
 def test_a_repository(backup: None, prints: Prints) -> None:
     for name in ("check", "stats", "prune"):
         prints("repository", name, command=f"repository {name}")

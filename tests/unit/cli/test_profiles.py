@@ -1,0 +1,87 @@
+"""`runner profile`: what people see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import xml_store
+from tests.unit.cli.conftest import Cli
+
+
+@pytest.fixture
+def server() -> Iterator[xml_store.XmlStore]:
+    with xml_store.started() as store:
+        yield store
+
+
+@pytest.fixture
+def config(server: xml_store.XmlStore, state_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config.yaml"
+    nas = {"type": "directory", "path": "nas", "readOnly": True}
+    path.write_text(json.dumps({"locations": {"offsite": server.s3(tmp_path, prefix="team"), "nas": nas}}))
+    monkeypatch.setenv("RUNNER_CONFIG", str(path))
+    return path
+
+
+def test_locations_are_listed(config: Path, cli: Cli, tmp_path: Path) -> None:
+    lines = cli("profile", "list").out.splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["nas", "directory", f"{tmp_path}/nas", "read-only"],
+        ["offsite", "s3", "backups/team"],
+    ]
+
+
+def test_no_location_is_said(cli: Cli) -> None:
+    assert cli("profile", "list").out == "no locations are configured\n"
+
+
+def test_a_usable_location_is_shown_with_what_its_store_can_do(config: Path, cli: Cli) -> None:
+    answer = cli("profile", "validate", "offsite")
+    assert answer.code == 0, answer.err
+    assert answer.out.startswith("s3://backups/team\n  ✓ list")
+    assert "✓ conditional writes" in answer.out
+
+
+def test_missing_permissions_are_named_and_fail(server: xml_store.XmlStore, config: Path, cli: Cli) -> None:
+    server.odd += [xml_store.Odd(method="DELETE", status=403, code="AccessDenied")] * 2
+    answer = cli("profile", "validate", "offsite")
+    assert answer.code == 4
+    assert "✗ delete              missing permission: s3:DeleteObject" in answer.out
+    assert "error[RT311]: 1 check of s3://backups/team failed" in answer.err
+    assert "hint: give the credentials s3:DeleteObject" in answer.err
+
+
+def test_unknown_name_is_a_usage_error(config: Path, cli: Cli) -> None:
+    answer = cli("profile", "validate", "offsit")
+    assert answer.code == 2
+    assert 'did you mean "offsite"?' in answer.err
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ({"type": "s3"}, 'the S3 location lacks the key "bucket"'),
+        ({"type": "s3", "bucket": "b", "secretKey": "x"}, 'unknown key "secretKey" in the S3 location'),
+        ({"type": "s3", "bucket": "s3://b"}, "is not the name of a bucket"),
+        ({"type": "s3", "bucket": "b", "tokenFile": "t"}, 'the S3 location lacks the key "role"'),
+        ({"type": "s3", "bucket": "b", "endpoint": "https://k:s@h"}, "is not a URL without a user name or password"),
+        ({"type": "azure", "container": "c", "bucket": "b"}, 'unknown key "bucket" in the Azure location'),
+        ({"type": "gcs", "bucket": "b", "prefix": "/a"}, "is not a prefix that a location can have"),
+        ({"type": "directory", "path": "p", "maxUsedPercent": 101}, "must be at most 100"),
+    ],
+)
+def test_mistakes_of_a_profile_are_explained(spec: dict[str, str], said: str, cli: Cli, tmp_path: Path) -> None:
+    document = {
+        "apiVersion": "blueprint-runner.dev/v1",
+        "kind": "LocationProfile",
+        "metadata": {"name": "x"},
+        "spec": spec,
+    }
+    (tmp_path / "profile.yaml").write_text(json.dumps(document))
+    answer = cli("profile", "validate", "./profile.yaml")
+    assert answer.code == 3
+    assert said in answer.err

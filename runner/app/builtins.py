@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runner import functions
 from runner.base.jsonvalue import JsonObject
+from runner.locations import directory as directories
 from runner.locations import object_clients, urls
 from runner.registry import location, registry
 from runner.storage.file import driver as file_driver
@@ -24,7 +25,9 @@ def registry_of_builtins() -> registry.Registry:
 
 
 def _directory(spec: JsonObject) -> location.Location:
-    return urls.open_url(str(spec["path"]))
+    most = spec.get("maxUsedPercent")
+    limit = int(most) if isinstance(most, int) else directories.MAX_USED_PERCENT
+    return directories.Directory(str(spec["path"]), max_used_percent=limit)
 
 
 def _memory(spec: JsonObject) -> location.Location:

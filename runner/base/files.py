@@ -15,6 +15,7 @@ from runner.base import errors, ids, owner, quantities
 _MOST_BUFFERS = 1024  # IOV_MAX of Linux
 _RENAME_NOREPLACE = 1
 _CANNOT_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_CANNOT_FLUSH = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -62,10 +63,13 @@ def write_all(descriptor: int, data: Sequence[bytes | bytearray | memoryview]) -
 
 
 def flush_directory(path: str | os.PathLike[str]) -> None:
-    """Make the names in a directory durable."""
+    """Make the names in a directory durable, where its file system lets anybody ask for that (SMB may not)."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
     finally:
         os.close(descriptor)
 
@@ -117,12 +121,16 @@ def publish(temporary: Path, target: Path, *, overwrite: bool) -> None:
 def _link(temporary: Path, target: Path) -> None:
     try:
         os.link(temporary, target, follow_symlinks=False)
+    except FileExistsError:
+        # Over NFS the answer to a link that was made can get lost, and the repeated request is refused.
+        if not temporary.samefile(target):
+            raise
     except OSError as error:
         if error.errno not in _CANNOT_LINK:
             raise
         rename_exclusively(temporary, target)
-    else:
-        temporary.unlink()
+        return
+    temporary.unlink()
 
 
 def rename_exclusively(source: Path, target: Path) -> None:

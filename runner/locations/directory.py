@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import threading
 import urllib.parse
 from collections.abc import Iterator, Sequence
@@ -12,12 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from runner.base import clock as clocks
-from runner.base import files
+from runner.base import errors, files
 from runner.locations import descriptors, names
 from runner.registry import location
 
 # No object can have such a name, because `~` is not allowed in one.
 _TEMPORARY = "~tmp"
+
+# What an NFS client makes of a file that is removed while it is open; it goes when the file is closed.
+_SILLY = re.compile(r"\.nfs[0-9a-f]{16,}")
+
+MAX_USED_PERCENT = 95
 
 _UNAVAILABLE = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EAGAIN, errno.ENETDOWN})
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
@@ -28,12 +34,24 @@ class Directory:
 
     An object is written under a temporary name in the same file system, made durable, and then given its name, which
     replaces nothing. Files have mode 0600, directories 0700. What else lies in the directory is no object and is left.
+
+    Args:
+        path: The directory.
+        clock: Tells how old leftovers are.
+        max_used_percent: How full the file system may be for more exports.
     """
 
     listing_delay = 0.0
 
-    def __init__(self, path: str | os.PathLike[str], *, clock: clocks.Clock | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: clocks.Clock | None = None,
+        max_used_percent: int = MAX_USED_PERCENT,
+    ) -> None:
         self.root = Path(path).absolute()
+        self._max_used_percent = max_used_percent
         self._clock = clock or clocks.SystemClock()
         self._descriptors = descriptors.Descriptors()
         self._durable: set[Path] = set()
@@ -62,7 +80,18 @@ class Directory:
         """Fill `target` from `offset` on."""
         path = os.fspath(self._path(name))
         rest = memoryview(target).cast("B")
-        with _translated(name, self.root), self._descriptors.open(path) as descriptor:
+        with _translated(name, self.root):
+            try:
+                self._fill(name, path, offset, rest)
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+                # The server has forgotten the open file; the one that has the name now may be as good.
+                self._descriptors.forget(path)
+                self._fill(name, path, offset, rest)
+
+    def _fill(self, name: str, path: str, offset: int, rest: memoryview) -> None:
+        with self._descriptors.open(path) as descriptor:
             while rest:
                 count = os.preadv(descriptor, [rest], offset)
                 if not count:
@@ -107,6 +136,21 @@ class Directory:
                     os.unlink(path)
                     removed += 1
         return removed
+
+    def check_room(self) -> None:
+        """Refuse more exports when the file system is fuller than its profile allows."""
+        place = next(place for place in (self.root, *self.root.parents) if place.exists())
+        with _translated("", self.root):
+            facts = os.statvfs(place)
+        used = facts.f_blocks - facts.f_bfree
+        # As `df` counts: blocks that only root may use belong to neither side.
+        percent = used * 100 / ((used + facts.f_bavail) or 1)
+        if percent > self._max_used_percent:
+            raise errors.EnvironmentProblem(
+                f"the file system of {self.root} is {percent:.0f} % full; exports stop at {self._max_used_percent} %",
+                code="RT312",
+                hint="delete restore points and prune, make room, or raise maxUsedPercent in the location profile",
+            )
 
     def _path(self, name: str) -> Path:
         return self.root / names.check(name)
@@ -161,7 +205,9 @@ class Directory:
             return sorted(
                 directory + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
                 for entry in entries
-                if names.is_part(entry.name) and (entry.is_dir(follow_symlinks=False) or entry.is_file())
+                if names.is_part(entry.name)
+                and not _SILLY.fullmatch(entry.name)
+                and (entry.is_dir(follow_symlinks=False) or entry.is_file())
             )
         return ()
 

@@ -115,3 +115,15 @@ class Conditional(Protocol):
 
     def honours_conditions(self, name: str) -> bool:
         """Find it out with an object of this name, whose content is lost."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A location that can tell when it is too full for more exports; what frees space is never held up by that."""
+
+    def check_room(self) -> None:
+        """Find out whether more may be exported.
+
+        Raises:
+            EnvironmentProblem: RT312 if not.
+        """

@@ -104,6 +104,7 @@ class Writer:
     def __enter__(self) -> Writer:
         self._lock.__enter__()
         try:
+            self._check_room()
             # Only now is it certain that no pruning takes away what the index names.
             self._index.refresh()
         except BaseException:
@@ -262,6 +263,10 @@ class Writer:
             added = self._added
         self._progress(added)
 
+    def _check_room(self) -> None:
+        if isinstance(self._location, locations.Bounded):
+            self._location.check_room()
+
     def _on_pack_stored(self, salt: bytes, entries: Sequence[bytes]) -> None:
         with self._guard:
             self._durable[salt] = entries
@@ -269,6 +274,7 @@ class Writer:
             due = self._durable_count >= CHECKPOINT_CHUNKS and not self._finishing
         if due:
             self._write_segment(self._take_durable())
+        self._check_room()
 
     def _take_durable(self) -> dict[bytes, Sequence[bytes]]:
         with self._guard:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +99,85 @@ def test_sweep_leaves_files_of_other_names(tmp_path: Path) -> None:
     for name in ("notes", "a.b~", "1.2.3.4.x.abc~", "~"):
         (tmp_path / "~tmp" / name).write_text("keep")
     assert directory.Directory(tmp_path).sweep() == 0
+
+
+def test_disk_that_is_fuller_than_allowed_takes_no_more_exports(small_disk: Path) -> None:
+    store = directory.Directory(small_disk / "store", max_used_percent=50)
+    store.check_room()
+    store.put("large", [os.urandom(600_000)])
+    with pytest.raises(errors.EnvironmentProblem) as caught:
+        store.check_room()
+    assert caught.value.code == "RT312"
+    assert "exports stop at 50 %" in caught.value.message
+    assert "maxUsedPercent" in caught.value.hint
+    store.put("lock", [b"1"])
+    directory.Directory(small_disk / "store").check_room()
+
+
+def test_link_whose_answer_was_lost_has_been_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+
+    def lose_the_answer(*arguments: Any, **options: Any) -> None:
+        link(*arguments, **options)
+        link(*arguments, **options)
+
+    monkeypatch.setattr(os, "link", lose_the_answer)
+    store = directory.Directory(tmp_path)
+    store.put("a", [b"1"])
+    assert store.get("a") == b"1"
+    assert all_files(tmp_path) == ["a"]
+    with pytest.raises(location.ObjectExists):
+        store.put("a", [b"2"])
+
+
+def test_file_that_the_server_has_forgotten_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = directory.Directory(tmp_path)
+    store.put("a", [b"12345"])
+    target = bytearray(3)
+    store.read_into("a", 0, memoryview(target))
+    read, stale = os.preadv, [True]
+
+    def forget_once(*arguments: Any) -> int:
+        if stale:
+            stale.clear()
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return read(*arguments)
+
+    monkeypatch.setattr(os, "preadv", forget_once)
+    store.read_into("a", 2, memoryview(target))
+    assert bytes(target) == b"345"
+
+
+def test_file_that_stays_stale_is_unavailable_for_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = directory.Directory(tmp_path)
+    store.put("a", [b"12345"])
+
+    def forget(*_: Any) -> int:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(os, "preadv", forget)
+    with pytest.raises(location.LocationUnavailable):
+        store.read_into("a", 0, memoryview(bytearray(1)))
+
+
+def test_what_an_nfs_client_keeps_of_removed_files_is_not_listed(tmp_path: Path) -> None:
+    store = directory.Directory(tmp_path)
+    store.put("data/a", [b"1"])
+    (tmp_path / "data" / ".nfs0000000000a1b2c300000001").write_bytes(b"removed while it was open")
+    assert [info.name for info in store.list("")] == ["data/a"]
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_share_that_cannot_flush_directories_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    store = directory.Directory(tmp_path)
+    store.put("a/b", [b"1"])
+    assert store.get("a/b") == b"1"
 
 
 def test_full_disk_is_reported_and_nothing_stays(small_disk: Path) -> None:

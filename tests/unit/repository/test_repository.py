@@ -10,7 +10,7 @@ import pytest
 from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.registry import location as locations
-from runner.repository import config, encoding, failures, keyslots, repository
+from runner.repository import config, encoding, failures, keyslots, prune, repository
 from tests.unit.repository.making import CHEAP, START, contents, counted_bytes, make, noise, point, put, reopen
 
 
@@ -311,3 +311,19 @@ def test_chunk_ids_of_two_repositories_differ() -> None:
 def test_default_cost_of_a_passphrase_is_64_mib() -> None:
     assert keyslots.DEFAULT_COST.memory_kib == 64 * 1024
     assert CHEAP != keyslots.DEFAULT_COST
+
+
+class Crowded(memory.Memory):
+    """A location with too little room for more exports."""
+
+    def check_room(self) -> None:
+        raise errors.EnvironmentProblem("it is too full", code="RT312")
+
+
+def test_location_without_room_takes_no_export_but_can_be_pruned() -> None:
+    repo = make(Crowded())
+    with pytest.raises(errors.EnvironmentProblem) as caught:
+        put(repo, "token", b"data")
+    assert caught.value.code == "RT312"
+    assert [info.name for info in repo.location.list("locks/")] == []
+    prune.prune(repo)

@@ -13,7 +13,7 @@ from runner.base.jsonvalue import JsonValue
 from runner.params import template_roots
 from runner.params.template_roots import TemplateRoots
 from runner.plan import foretell, rendering
-from runner.plan.knowledge import Knowledge, NotYet, ended, look_at, roots
+from runner.plan.knowledge import Knowledge, NotYet, look_at, phases, roots
 from runner.plan.plan import Plan
 from runner.templates import bare, template
 
@@ -59,7 +59,7 @@ def of_text(app: application.Application, order: prepare.Order | None, params: P
         known: Mapping[str, Any] = {"inputs": given.inputs, "phases": given.phases, **given.others}
     else:
         plan, knowledge = _known(app, order, given)
-        known = roots(knowledge, {node.id: ended(node.id) for node in plan.nodes})
+        known = roots(knowledge, phases(knowledge, [node.id for node in plan.nodes]))
     try:
         value = bare.value(text.text, known) if text.is_expression else template.parse(text.text).render(known)
         look_at(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import click
 
@@ -40,9 +41,10 @@ def _blueprint(context: click.Context) -> dict[str, list[str]]:
     from runner.document import yamlread
     from runner.model import load
 
-    path = context.params.get("blueprint")
+    # A line that ends with an option still lacks its value, and click leaves the arguments before it unread.
+    path = context.params.get("blueprint") or next(iter(context.args), None)
     try:
-        text = None if path is None else yamlread.read_file(path)[0]
+        text = None if path is None else yamlread.read_file(Path(path))[0]
     except errors.RunnerError:
         return {}
     draft = None if text is None else load.parse_draft(text, str(path))

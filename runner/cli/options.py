@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from runner.cli import completing
+
 passphrase_file = click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -24,6 +26,10 @@ location = click.option(
     metavar="NAME|FILE|URL",
     callback=_remember,
     help="Where exports are: a configured name, a profile file, or a URL. [default: the repository of this machine]",
+)
+
+action = click.option(
+    "--action", shell_complete=completing.actions, help="The action. [default: backup, or the only one]"
 )
 
 object_name = click.option("--object", metavar="KIND/NAMESPACE/NAME", help="The object that the run is about.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -77,12 +77,17 @@ class Knowledge:
 
 
 def ended(phase: str) -> Later:
-    """Return what stands for the data of a phase until it has ended."""
+    """Return what stands for the data of a phase, or of an instance, until it has ended."""
     return Later(Source(path=f"phases.{phase}", subject=phase, event="has ended"))
 
 
-def roots(known: Knowledge, phases: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """Return the template roots; `phases` stands for those of which nothing is known."""
+def phases(known: Knowledge, names: Iterable[str]) -> dict[str, object]:
+    """Return the data of phases by name, as far as it is known."""
+    return {**{name: ended(name) for name in names}, **known.phases}
+
+
+def roots(known: Knowledge, phases: Mapping[str, object]) -> dict[str, object]:
+    """Return the template roots with some data of phases; what becomes of that later is seen in the roots as well."""
     missing = {
         name: Later(Source(path=f"inputs.{name}", subject=f"the input {name}", event="is given"))
         for name in known.missing
@@ -91,7 +96,7 @@ def roots(known: Knowledge, phases: Mapping[str, Mapping[str, object]]) -> dict[
         **{source.path: Later(source) for source in _ROOTS},
         **known.roots,
         "inputs": {**known.inputs, **missing},
-        "phases": {**phases, **known.phases},
+        "phases": phases,
     }
 
 

@@ -109,15 +109,15 @@ def _place(problem: errors.RunnerError) -> str:
 def look(made: plan.Plan, known: Knowledge) -> Outlook:
     """Tell what can be told of a plan."""
     steps = steps_of(made)
-    ahead: dict[str, Mapping[str, object]] = {node.id: knowledge.ended(node.id) for node in made.nodes}
+    phases = knowledge.phases(known, [node.id for node in made.nodes])
+    roots = knowledge.roots(known, phases)
     prospects = []
     for node in made.nodes:
-        found = _prospect(node, steps[node.id], knowledge.roots(known, ahead))
+        found = _prospect(node, steps[node.id], roots)
         if found.decision is Decision.SKIPPED:
             part = "outputs" if node.foreach is None else "each"
-            ahead[node.id] = {part: evaluate.Absent(f'phase "{node.id}" is skipped')}
+            phases[node.id] = {part: evaluate.Absent(f'phase "{node.id}" is skipped')}
         prospects.append(found)
-    roots = knowledge.roots(known, ahead)
     return Outlook(
         plan=made,
         phases=tuple(prospects),

@@ -46,7 +46,7 @@ class Rendering:
 def rendered(made: plan.Plan, known: Knowledge, only: str | None = None) -> Rendering:
     """Render everything, or what belongs to one phase."""
     seen = outlook.look(made, known)
-    roots = knowledge.roots(known, {node.id: knowledge.ended(node.id) for node in made.nodes})
+    roots = knowledge.roots(known, knowledge.phases(known, [node.id for node in made.nodes]))
     prospects = [*seen.phases, *([seen.defer] if seen.defer is not None else [])]
     return Rendering(
         plan=made,

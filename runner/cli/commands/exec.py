@@ -13,7 +13,7 @@ from runner.cli import console as consoles
 
 @click.command("exec", cls=commanding.Command)
 @click.argument("blueprint", type=click.Path(path_type=Path))
-@click.option("--action", help="The action to run. [default: backup, or the only one]")
+@options.action
 @options.set_values
 @options.set_files
 @options.input_files

@@ -15,7 +15,7 @@ from runner.plan.drawing import compose
 
 @click.command("plan", cls=commanding.Command)
 @click.argument("blueprint", type=click.Path(path_type=Path))
-@click.option("--action", help="The action to plan. [default: backup, or the only one]")
+@options.action
 @options.set_values
 @options.set_files
 @options.input_files

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.command("render", cls=commanding.Command)
 @click.argument("blueprint", required=False, type=click.Path(path_type=Path))
 @click.argument("phase", required=False, shell_complete=completing.phases)
-@click.option("--action", shell_complete=completing.actions, help="The action. [default: backup, or the only one]")
+@options.action
 @click.option(
     "--params",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -167,5 +167,5 @@ if len(CODES) != len(_TABLE):
 
 
 def exit_of(name: str) -> Exit:
-    """Return the exit code that an error code leads to."""
-    return CODES[name].exit
+    """Return the exit code that an error code leads to; one that only a plugin knows is that of a failed operation."""
+    return CODES[name].exit if name in CODES else Exit.FAILED

@@ -471,3 +471,12 @@ def test_time_counts_over_all_drivers_and_only_while_one_drives() -> None:
         state.apply(events.Record(seq=seq, at="2026-01-01T00:00:00Z", elapsed=elapsed, event=event))
 
     assert (state.active_before, state.active) == (2.5, 4.0)
+
+
+def test_an_error_code_that_only_a_plugin_knows_fails_the_run(bench: Bench) -> None:
+    bench.script.actions["first"] = [fail_with(errors.PermanentError("odd", code="XY123"))]
+    run = bench.create(plan(node("first")))
+
+    bench.drive(run)
+
+    assert result.load(run, bench.clock.now()).exit == 1

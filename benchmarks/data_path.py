@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from runner.base import quantities  # noqa: E402
-from runner.registry.driver import Extent  # noqa: E402
+from runner.registry.driver import Extent, Incomparable  # noqa: E402
 
 CHUNK = 64 * 1024
 MIB = 1024 * 1024
@@ -198,7 +198,7 @@ def child(arguments: argparse.Namespace) -> None:
     else:
         synthetic = arguments.image.isdigit()
         reader = SyntheticReader(int(arguments.image)) if synthetic else FileReader(Path(arguments.image))
-        changed = None
+        changed: Iterator[Extent] | Incomparable = Incomparable("nothing tells what changed")
         if arguments.extents:
             extents = json.loads(Path(arguments.extents).read_text())
             changed = iter([Extent(offset=offset, length=length) for offset, length in extents])

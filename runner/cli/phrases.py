@@ -30,6 +30,7 @@ _COUNTS: Mapping[str, Callable[[int], str]] = {
     "files": lambda number: count(number, "file"),
     "bytes": quantities.bytes_for_people,
     "bytesRead": lambda number: f"{quantities.bytes_for_people(number)} read",
+    "bytesSkipped": lambda number: f"{quantities.bytes_for_people(number)} skipped" if number else "",
     "bytesNew": lambda number: f"{quantities.bytes_for_people(number)} new" if number else "nothing new",
     "bytesStored": lambda number: f"{quantities.bytes_for_people(number)} stored" if number else "",
 }

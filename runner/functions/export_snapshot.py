@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import pydantic
 
@@ -33,21 +33,16 @@ class ExportSnapshotOutputs(args.ExportOutputs):
         "`rescan` (everything, though only what is new was stored)."
     )
     reason: str = pydantic.Field(description="Why it was read that way.")
+    blocks: str = pydantic.Field(
+        description="Which blocks were read: `changed`, `allocated` (all but the holes) or `all`."
+    )
+    bytes_skipped: int = pydantic.Field(
+        description="Bytes of the volume that did not have to be read: holes, and what is as it was."
+    )
     base_snapshot: str = pydantic.Field(
         description="Handle of the snapshot of the earlier export, which this one replaces as the base of the next; "
         "empty when there is none."
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
-    """How the export is made, and why."""
-
-    base: ids.ExportId | None
-    changed: Iterator[driver.Extent] | None
-    method: str
-    reason: str
-    snapshot: str = ""
 
 
 @function("ExportSnapshot", effects=Effects.CREATES, idempotent=True)
@@ -68,21 +63,21 @@ def export_snapshot(ctx: context.PhaseContext, args: ExportSnapshotArgs) -> Expo
             hint="back up the files of the volume instead",
         )
     repo = ctx.service(repository.Repository)
-    way = _choose(ctx, repo, storage, described, args.base)
-    with storage.open_snapshot(snapshot) as reader:
+    base, earlier = _base(ctx, repo, described.volume, args.base)
+    with storage.open_snapshot(snapshot) as reader, _closing(_changed(storage, earlier, snapshot)) as changed:
         result = volumes.export_volume(
             repo,
             reader,
             source=described.volume,
             token=ctx.token,
-            base=way.base,
-            changed=way.changed,
+            base=base,
+            changed=changed,
             cancel=ctx.cancel,
             progress=lambda done, total: ctx.progress(done, total, "bytes", described.volume),
-            facts={"snapshot": snapshot, "method": way.method, "reason": way.reason, "baseSnapshot": way.snapshot},
+            facts={"snapshot": snapshot, "baseSnapshot": earlier},
             run=ctx.run_id,
         )
-    ctx.log.info("volume.exported", volume=described.volume, method=way.method, reason=way.reason)
+    ctx.log.info("volume.exported", volume=described.volume, method=result.method, reason=result.reason)
     return _outputs(repo.manifest(result.export), described.size_bytes)
 
 
@@ -94,33 +89,45 @@ def find_export(ctx: context.PhaseContext, args: ExportSnapshotArgs, token: str)
     return None if manifest is None else _outputs(manifest, volumes.size_of(repo, manifest.export))
 
 
-def _choose(
-    ctx: context.PhaseContext,
-    repo: repository.Repository,
-    storage: driver.SnapshotDriver,
-    snapshot: driver.Snapshot,
-    given: str | None,
-) -> _Way:
-    base = ids.ExportId(given) if given else ctx.base_export(snapshot.volume)
+def _base(
+    ctx: context.PhaseContext, repo: repository.Repository, volume: str, given: str | None
+) -> tuple[ids.ExportId | None, str]:
+    """Return the earlier export, and the handle of its snapshot.
+
+    Raises:
+        ExportMissing: If the one that the blueprint names does not exist.
+    """
+    base = ids.ExportId(given) if given else ctx.base_export(volume)
     if base is None:
-        return _Way(base=None, changed=None, method="full", reason="there is no earlier export")
+        return None, ""
     try:
-        earlier = str(repo.manifest(base).facts.get("snapshot", ""))
+        return base, str(repo.manifest(base).facts.get("snapshot", ""))
     except failures.ExportMissing:
         if given:
             raise
-        return _Way(base=None, changed=None, method="full", reason="the earlier export is gone")
+        return base, ""
+
+
+def _changed(
+    storage: driver.SnapshotDriver, earlier: str, snapshot: ids.SnapshotId
+) -> Iterator[driver.Extent] | driver.Incomparable:
     if not isinstance(storage, driver.ChangedBlocks):
-        return _rescan(base, earlier, f"the driver {storage.name} cannot tell what changed")
-    changed = storage.changed_extents(ids.SnapshotId(earlier), snapshot.id)
-    if changed is None:
-        return _rescan(base, earlier, "the snapshot of the earlier export is gone or cannot be compared")
-    reason = "the snapshot of the earlier export was compared"
-    return _Way(base=base, changed=changed, method="changed", reason=reason, snapshot=earlier)
+        return driver.Incomparable(f"the driver {storage.name} cannot tell what changed")
+    if not earlier:
+        return driver.Incomparable("the earlier export was made without a snapshot")
+    return storage.changed_extents(ids.SnapshotId(earlier), snapshot)
 
 
-def _rescan(base: ids.ExportId, earlier: str, reason: str) -> _Way:
-    return _Way(base=base, changed=None, method="rescan", reason=reason, snapshot=earlier)
+@contextmanager
+def _closing(
+    changed: Iterator[driver.Extent] | driver.Incomparable,
+) -> Iterator[Iterator[driver.Extent] | driver.Incomparable]:
+    """Let a source of extents that was not read to its end give back what it holds (a process, a connection)."""
+    try:
+        yield changed
+    finally:
+        if isinstance(changed, Generator):
+            changed.close()
 
 
 def _outputs(manifest: exports.Manifest, size_bytes: int) -> ExportSnapshotOutputs:
@@ -133,5 +140,7 @@ def _outputs(manifest: exports.Manifest, size_bytes: int) -> ExportSnapshotOutpu
         size_bytes=size_bytes,
         method=str(manifest.facts["method"]),
         reason=str(manifest.facts["reason"]),
+        blocks=str(manifest.facts["blocks"]),
+        bytes_skipped=size_bytes - manifest.bytes_read,
         base_snapshot=str(manifest.facts["baseSnapshot"]),
     )

@@ -61,6 +61,7 @@ class Capability(StrEnum):
 
     READ_BLOCKS = "readBlocks"
     CHANGED_BLOCKS = "changedBlocks"
+    RELEASE_BLOCKS = "releaseBlocks"
     WRITE_BLOCKS = "writeBlocks"
 
 
@@ -101,6 +102,17 @@ class Extent:
         return self.offset + self.length
 
 
+@dataclass(frozen=True, slots=True)
+class Incomparable:
+    """Two snapshots cannot be compared, so everything has to be read.
+
+    Attributes:
+        reason: A clause for people that says why (`the dirty bitmap of the base is gone`).
+    """
+
+    reason: str
+
+
 class BlockReader(Protocol):
     """Reads blocks of one snapshot; safe from several threads. The blocks never change."""
 
@@ -112,7 +124,7 @@ class BlockReader(Protocol):
         """Fill `target` from `offset` on; the range lies within the volume."""
 
     def allocated(self) -> Iterator[Extent]:
-        """Yield the extents that may hold data, increasing and disjoint; everything between them is zero."""
+        """Yield the extents that may hold data, as `runner.registry.extents` says; all between them is zero."""
 
 
 class BlockWriter(Protocol):
@@ -187,10 +199,29 @@ class ReadBlocks(Protocol):
 class ChangedBlocks(Protocol):
     """The driver knows, or can find out, what changed between two snapshots of a volume."""
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[Extent] | None:
-        """Yield what may differ, increasing and disjoint; None when the two cannot be compared (read all then).
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[Extent] | Incomparable:
+        """Yield what may differ, as `runner.registry.extents` says; or why the two cannot be compared.
 
-        A base that does not exist any more, another volume, and a volume that shrank count as not comparable.
+        A base that does not exist any more, another volume, and a volume that shrank count as not comparable. The
+        blocks of the base may have been released.
+
+        Raises:
+            SnapshotMissing: If the newer snapshot does not exist.
+        """
+
+
+@runtime_checkable
+class ReleaseBlocks(Protocol):
+    """Keeping the blocks of a snapshot costs something, and the driver can compare without those of the base."""
+
+    def release_blocks(self, snapshot: ids.SnapshotId) -> None:
+        """Give up the blocks of a snapshot, and keep what it takes to compare a newer one with it.
+
+        It may be repeated. The snapshot stays listed until it is deleted, but whether it can still be opened is not
+        promised: where keeping the blocks costs nothing, nothing happens.
+
+        Raises:
+            SnapshotMissing: If it does not exist.
         """
 
 
@@ -205,7 +236,7 @@ class WriteBlocks(Protocol):
 
         Args:
             volume: Its name.
-            size_bytes: Its size.
+            size_bytes: Its size, rounded up where the storage has only sizes of some grain.
             overwrite: Whether an existing volume is replaced at the commit.
             token: Put on the volume at the commit, where the storage can, so that `made_with` finds it again.
 
@@ -228,6 +259,7 @@ class LeavesOut(Protocol):
 _PROTOCOLS = {
     Capability.READ_BLOCKS: ReadBlocks,
     Capability.CHANGED_BLOCKS: ChangedBlocks,
+    Capability.RELEASE_BLOCKS: ReleaseBlocks,
     Capability.WRITE_BLOCKS: WriteBlocks,
 }
 

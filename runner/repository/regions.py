@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from runner.registry import driver
+from runner.registry import extents as streams
 from runner.registry.driver import Extent
 from runner.repository import volume_map
 from runner.repository.volume_map import CHUNK
@@ -50,17 +50,8 @@ def regions(extents: Iterable[Extent], size_bytes: int) -> Iterator[Region]:
 
 
 def _whole_chunks(extents: Iterable[Extent], size_bytes: int) -> Iterator[Region]:
-    reached = 0
-    for extent in extents:
-        if extent.offset < reached:
-            raise driver.StorageError(
-                f"the storage listed extents that overlap or go backwards, at byte {extent.offset}",
-                hint="report this to the maintainers of the driver",
-            )
-        reached = extent.end
-        end = min(extent.end, size_bytes)
-        if extent.offset >= end:
-            continue
+    for extent in streams.clipped(streams.checked(extents), 0, size_bytes):
+        end = extent.end
         outer = (extent.offset // CHUNK, volume_map.chunks_of(end))
         # The last chunk of the volume may be short; an extent that ends with the volume covers all of it.
         inner_end = volume_map.chunks_of(end) if end == size_bytes else end // CHUNK
@@ -85,16 +76,9 @@ def grown(changed: Iterable[Extent], allocated: Iterable[Extent], base_bytes: in
         yield from changed
         return
     tail = shorter // CHUNK * CHUNK
-    yield from _clip(changed, 0, tail)
+    yield from streams.clipped(changed, 0, tail)
     if shorter > tail:
         end = min(tail + CHUNK, size_bytes)
         yield Extent(offset=tail, length=end - tail)
         tail = end
-    yield from _clip(allocated, tail, size_bytes)
-
-
-def _clip(extents: Iterable[Extent], start: int, end: int) -> Iterator[Extent]:
-    for extent in extents:
-        first, last = max(extent.offset, start), min(extent.end, end)
-        if first < last:
-            yield Extent(offset=first, length=last - first, zero=extent.zero)
+    yield from streams.clipped(allocated, tail, size_bytes)

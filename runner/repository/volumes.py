@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from runner.base import cancel as cancels
 from runner.base import ids
-from runner.registry.driver import BlockReader, BlockWriter, Extent
+from runner.registry.driver import BlockReader, BlockWriter, Extent, Incomparable
 from runner.repository import exports, failures, reader, regions, repository, volume_capture, volume_map
 from runner.repository.encoding import CborValue
 from runner.repository.exports import ExportResult
@@ -25,7 +25,7 @@ def export_volume(
     source: str,
     token: str,
     base: ids.ExportId | None,
-    changed: Iterator[Extent] | None,
+    changed: Iterator[Extent] | Incomparable,
     cancel: cancels.CancelToken,
     progress: Progress,
     facts: Mapping[str, CborValue] | None = None,
@@ -41,10 +41,10 @@ def export_volume(
         source: Its name.
         token: Token of the phase.
         base: An earlier export of the same volume; what did not change is taken from its map.
-        changed: What may differ from the base, increasing and disjoint; None when that is not known.
+        changed: What may differ from the base, as `runner.registry.extents` says; or why that is not known.
         cancel: Says when to give up.
         progress: Called with how far it has come and the size of the volume, in bytes.
-        facts: Kept in the manifest, for whoever makes the next export.
+        facts: Kept in the manifest for whoever makes the next export, beside how this one was made; None keeps nothing.
         run: The run, shown to others who find the repository locked.
 
     Raises:
@@ -56,8 +56,8 @@ def export_volume(
         parent, reason = _parent(repo, base)
         if parent is None:
             method, extents = "full", reader.allocated()
-        elif changed is None:
-            method, extents = "rescan", reader.allocated()
+        elif isinstance(changed, Incomparable):
+            method, reason, extents = "rescan", changed.reason, reader.allocated()
         else:
             method, extents = "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, size)
         source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().chunk)
@@ -65,32 +65,34 @@ def export_volume(
         root = capture.run(regions.regions(extents, size))
         body: dict[str, CborValue] = {"size": size, "chunkSize": CHUNK, "level": capture.level}
         roots = [] if root == HOLE else [root]
-        export = writer.finish({"kind": KIND, "source": source, "roots": roots, "body": body, "facts": facts or {}})
         stats = writer.stats
+        way = {"method": method, "reason": reason, "blocks": _blocks(method, stats.bytes_read, size)}
+        kept: dict[str, CborValue] = {} if facts is None else {**facts, **way}
+        export = writer.finish({"kind": KIND, "source": source, "roots": roots, "body": body, "facts": kept})
     return ExportResult(
         export=export,
         bytes_read=stats.bytes_read,
         bytes_new=stats.bytes_new,
         bytes_stored=stats.bytes_stored,
         method=method,
-        reason=reason or _REASONS[method],
+        reason=reason,
     )
-
-
-_REASONS = {
-    "full": "there is no earlier export",
-    "rescan": "the storage does not tell what changed",
-    "changed": "the storage tells what changed",
-}
 
 
 def _parent(repo: repository.Repository, base: ids.ExportId | None) -> tuple[volume_map.VolumeRoot | None, str]:
     if base is None:
-        return None, ""
+        return None, "there is no earlier export"
     try:
-        return volume_map.VolumeRoot.of(repo.manifest(base)), ""
+        return volume_map.VolumeRoot.of(repo.manifest(base)), "the snapshot of the earlier export was compared"
     except failures.ExportMissing:
         return None, f"the earlier export {base} is gone"
+
+
+def _blocks(method: str, bytes_read: int, size_bytes: int) -> str:
+    """Say in one word which blocks were read."""
+    if method == "changed":
+        return "changed"
+    return "all" if bytes_read >= size_bytes else "allocated"
 
 
 def restore_volume(

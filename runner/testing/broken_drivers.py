@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeAlias
 
 from runner.base import cancel as cancels
 from runner.base import ids
-from runner.registry import driver
+from runner.registry import driver, extents
 from runner.storage.memory import driver as memory
+
+_Changes: TypeAlias = "Iterator[driver.Extent] | driver.Incomparable"
 
 
 class LeaksOtherErrors(memory.MemoryDriver):
@@ -184,37 +187,68 @@ class YieldsOverlaps(_WrapsReader):
 class MissesChange(memory.MemoryDriver):
     """Leaves out the first extent that changed."""
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> _Changes:
         """Drop one."""
         extents = super().changed_extents(base, snapshot)
-        return extents if extents is None else iter([*extents][1:])
+        return extents if isinstance(extents, driver.Incomparable) else iter([*extents][1:])
 
 
 class CallsDataZero(memory.MemoryDriver):
     """Says that an extent holds zeros when it does not."""
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> _Changes:
         """Call everything zero."""
         extents = super().changed_extents(base, snapshot)
-        return extents if extents is None else (replace(extent, zero=True) for extent in extents)
+        if isinstance(extents, driver.Incomparable):
+            return extents
+        return (replace(extent, zero=True) for extent in extents)
 
 
 class ComparesAnything(memory.MemoryDriver):
     """Calls two snapshots equal that cannot be compared."""
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> _Changes:
         """Find no difference."""
-        return super().changed_extents(base, snapshot) or iter(())
+        extents = super().changed_extents(base, snapshot)
+        return iter(()) if isinstance(extents, driver.Incomparable) else extents
 
 
 class ReadsEverythingAlways(memory.MemoryDriver):
     """Calls the whole volume changed."""
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> _Changes:
         """Compare nothing."""
-        if super().changed_extents(base, snapshot) is None:
-            return None
-        return iter([driver.Extent(offset=0, length=self.get_snapshot(snapshot).size_bytes)])
+        compared = super().changed_extents(base, snapshot)
+        if isinstance(compared, driver.Incomparable):
+            return compared
+        return extents.whole(self.get_snapshot(snapshot).size_bytes)
+
+
+class SaysNotWhy(memory.MemoryDriver):
+    """Keeps to itself why two snapshots cannot be compared."""
+
+    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> _Changes:
+        """Drop the reason."""
+        compared = super().changed_extents(base, snapshot)
+        return driver.Incomparable("") if isinstance(compared, driver.Incomparable) else compared
+
+
+class ForgetsWhatItReleased(memory.MemoryDriver):
+    """Releases more than it may."""
+
+    def release_blocks(self, snapshot: ids.SnapshotId) -> None:
+        """Delete it."""
+        self.get_snapshot(snapshot)
+        self.delete_snapshot(snapshot)
+
+
+class ReleasesWhatIsNotThere(memory.MemoryDriver):
+    """Does not tell a snapshot that is missing from one that was released."""
+
+    def release_blocks(self, snapshot: ids.SnapshotId) -> None:
+        """Look at nothing."""
+        if snapshot in self._snapshots:
+            super().release_blocks(snapshot)
 
 
 class OverwritesVolumes(memory.MemoryDriver):
@@ -293,8 +327,11 @@ BROKEN = (
     Broken(driver=YieldsOverlaps, test="test_allocated_extents_hold_all_data"),
     Broken(driver=MissesChange, test="test_changed_extents_cover_every_difference"),
     Broken(driver=CallsDataZero, test="test_changed_extents_cover_every_difference"),
-    Broken(driver=ComparesAnything, test="test_what_cannot_be_compared_is_none"),
+    Broken(driver=ComparesAnything, test="test_what_cannot_be_compared_says_why"),
     Broken(driver=ReadsEverythingAlways, test="test_equal_snapshots_differ_in_nothing"),
+    Broken(driver=SaysNotWhy, test="test_what_cannot_be_compared_says_why"),
+    Broken(driver=ForgetsWhatItReleased, test="test_released_snapshot_is_still_compared_with"),
+    Broken(driver=ReleasesWhatIsNotThere, test="test_missing_snapshot_cannot_be_released"),
     Broken(driver=OverwritesVolumes, test="test_existing_volume_is_not_written_over"),
     Broken(driver=LooksOnlyAtTheStart, test="test_volume_that_appears_meanwhile_is_not_written_over"),
     Broken(driver=CommitsByItself, test="test_volume_appears_only_at_the_commit"),

@@ -18,6 +18,9 @@ from runner.registry import driver as contract
 
 _MOST_POLLS = 120
 
+# Data, a hole, an odd end: 1 MiB and 1,001 bytes.
+IMAGE = b"begin" * 20_000 + bytes((1 << 20) - 200_000) + b"end" * 33_667
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
@@ -29,6 +32,7 @@ class Bench:
         read: Returns what is in a volume.
         claims: What the driver is said to be able to do.
         clock: Passes while the suite waits for a snapshot or a listing.
+        grain: The storage has only volumes whose size is a multiple of this.
     """
 
     driver: contract.SnapshotDriver
@@ -37,6 +41,16 @@ class Bench:
     read: Callable[[str], bytes]
     claims: frozenset[contract.Capability]
     clock: clocks.Clock
+    grain: int = 1
+
+    def padded(self, data: bytes) -> bytes:
+        """Fill up with zeros to a size that a volume can have."""
+        return data + bytes(-len(data) % self.grain)
+
+    @property
+    def image(self) -> bytes:
+        """What most tests write into a volume."""
+        return self.padded(IMAGE)
 
     def wait(self, delay: timedelta) -> None:
         """Let time pass."""
@@ -78,10 +92,10 @@ class Bench:
                 reader.read_into(extent.offset, memoryview(data)[extent.offset : extent.end])
             return bytes(data)
 
-    def changed(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> list[contract.Extent] | None:
+    def changed(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> list[contract.Extent] | contract.Incomparable:
         """Compare two snapshots."""
         extents = cast(contract.ChangedBlocks, self.driver).changed_extents(base, snapshot)
-        return None if extents is None else list(extents)
+        return extents if isinstance(extents, contract.Incomparable) else list(extents)
 
 
 def checked(extents: Iterator[contract.Extent], size: int) -> Iterator[contract.Extent]:
@@ -91,3 +105,11 @@ def checked(extents: Iterator[contract.Extent], size: int) -> Iterator[contract.
         assert end <= extent.offset < extent.end <= size, "extents increase, are disjoint and within the volume"
         end = extent.end
         yield extent
+
+
+def patched(image: bytes, *patches: tuple[int, bytes]) -> bytes:
+    """Return an image with a few texts written over it."""
+    data = bytearray(image)
+    for offset, text in patches:
+        data[offset : offset + len(text)] = text
+    return bytes(data)

@@ -11,37 +11,28 @@ class TestMine(DriverContract):
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from runner.base import cancel as cancels
 from runner.base import errors, ids
 from runner.registry import driver as contract
-from runner.testing import driver_bench
+from runner.testing import driver_bench, driver_writing_contract
 
 _KIB = 1 << 10
 _MIB = 1 << 20
-# Data, a hole, an odd end: 1 MiB and 1,001 bytes.
-_IMAGE = b"begin" * 20_000 + bytes(_MIB - 200_000) + b"end" * 33_667
 _METHODS = {
     contract.Capability.READ_BLOCKS: "open_snapshot",
     contract.Capability.CHANGED_BLOCKS: "changed_extents",
+    contract.Capability.RELEASE_BLOCKS: "release_blocks",
     contract.Capability.WRITE_BLOCKS: "create_volume",
 }
 
 
-def _patched(image: bytes, *patches: tuple[int, bytes]) -> bytes:
-    data = bytearray(image)
-    for offset, text in patches:
-        data[offset : offset + len(text)] = text
-    return bytes(data)
-
-
-class DriverContract:
+class DriverContract(driver_writing_contract.WritingContract):
     """What every driver must do; tests of a capability run where the driver claims it."""
 
     __test__ = False
@@ -65,10 +56,10 @@ class DriverContract:
     def test_snapshot_describes_itself(self, bench: driver_bench.Bench) -> None:
         """The id says which driver holds it; volume, size and tags are those of its creation."""
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         taken = bench.snapshot(volume, token="t1", run="r1")
         assert contract.driver_of(taken.id) == bench.driver.name
-        assert (taken.volume, taken.size_bytes) == (volume, len(_IMAGE))
+        assert (taken.volume, taken.size_bytes) == (volume, len(bench.image))
         assert dict(taken.tags) == {"token": "t1", "run": "r1"}
         assert taken.created.utcoffset() == timedelta(0)
         assert bench.driver.get_snapshot(taken.id) == taken
@@ -82,7 +73,7 @@ class DriverContract:
 
     def test_missing_snapshot_is_reported_as_missing(self, bench: driver_bench.Bench) -> None:
         """Whether it was deleted, never existed or belongs to another driver."""
-        bench.write(bench.name_of("v"), _IMAGE)
+        bench.write(bench.name_of("v"), bench.image)
         gone = bench.snapshot(bench.name_of("v")).id
         bench.driver.delete_snapshot(gone)
         for missing in (gone, ids.SnapshotId(f"{bench.driver.name}:never"), ids.SnapshotId("other:1")):
@@ -109,7 +100,7 @@ class DriverContract:
     def test_delete_removes_and_may_be_repeated(self, bench: driver_bench.Bench) -> None:
         """Deleting what is not there succeeds; other snapshots stay."""
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         kept, gone = bench.snapshot(volume), bench.snapshot(volume)
         bench.driver.delete_snapshot(gone.id)
         bench.driver.delete_snapshot(gone.id)
@@ -130,7 +121,7 @@ class DriverContract:
     def test_cancelled_creation_makes_nothing(self, bench: driver_bench.Bench) -> None:
         """A cancelled token stops the call before it has an effect."""
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         token = cancels.CancelToken(bench.clock)
         token.cancel()
         with pytest.raises(errors.Cancelled):
@@ -140,7 +131,7 @@ class DriverContract:
     def test_concurrent_snapshots_are_separate(self, bench: driver_bench.Bench) -> None:
         """Several threads take snapshots of one volume at once, each its own."""
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         threads = [threading.Thread(target=bench.snapshot, args=(volume,), kwargs={"n": str(n)}) for n in range(4)]
         for thread in threads:
             thread.start()
@@ -154,20 +145,20 @@ class DriverContract:
         """What is written later is not in it, also not for who has it open."""
         bench.needs(contract.Capability.READ_BLOCKS)
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         taken = bench.snapshot(volume)
         with bench.opened(taken.id) as reader:
-            bench.write(volume, _patched(_IMAGE, (10, b"later")))
+            bench.write(volume, driver_bench.patched(bench.image, (10, b"later")))
             start = bytearray(20)
             reader.read_into(0, memoryview(start))
-        assert bytes(start) == _IMAGE[:20]
-        assert bench.content(taken.id) == _IMAGE
+        assert bytes(start) == bench.image[:20]
+        assert bench.content(taken.id) == bench.image
 
     def test_allocated_extents_hold_all_data(self, bench: driver_bench.Bench) -> None:
         """Reading the allocated extents alone gives the volume, for volumes of all shapes."""
         bench.needs(contract.Capability.READ_BLOCKS)
-        shapes = (b"", b"x", bytes(10_000), bytes(_MIB) + b"x", b"x" + bytes(_MIB), _IMAGE)
-        for number, image in enumerate(shapes):
+        shapes = (b"", b"x", bytes(10_000), bytes(_MIB) + b"x", b"x" + bytes(_MIB), bench.image)
+        for number, image in enumerate(map(bench.padded, shapes)):
             volume = bench.name_of(f"v{number}")
             bench.write(volume, image)
             assert bench.content(bench.snapshot(volume).id) == image
@@ -176,19 +167,20 @@ class DriverContract:
         """Neither offset nor length needs to be aligned; holes read as zeros."""
         bench.needs(contract.Capability.READ_BLOCKS)
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         with bench.opened(bench.snapshot(volume).id) as reader:
-            assert reader.size_bytes == len(_IMAGE)
-            for offset, length in ((0, 1), (99_990, 20), (500_001, 4_097), (len(_IMAGE) - 7, 7), (0, len(_IMAGE))):
+            assert reader.size_bytes == len(bench.image)
+            size = reader.size_bytes
+            for offset, length in ((0, 1), (99_990, 20), (500_001, 4_097), (size - 7, 7), (0, size)):
                 target = bytearray(b"\xff" * length)
                 reader.read_into(offset, memoryview(target))
-                assert bytes(target) == _IMAGE[offset : offset + length]
+                assert bytes(target) == bench.image[offset : offset + length]
 
     def test_several_threads_read_one_snapshot(self, bench: driver_bench.Bench) -> None:
         """Readers on one open snapshot do not disturb each other."""
         bench.needs(contract.Capability.READ_BLOCKS)
         volume = bench.name_of("v")
-        image = b"".join(number.to_bytes(4, "big") for number in range(50_000))
+        image = bench.padded(b"".join(number.to_bytes(4, "big") for number in range(50_000)))
         bench.write(volume, image)
         wrong: list[int] = []
         with bench.opened(bench.snapshot(volume).id) as reader:
@@ -217,16 +209,16 @@ class DriverContract:
         """Whoever reads a snapshot gets its data to the end."""
         bench.needs(contract.Capability.READ_BLOCKS)
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         taken = bench.snapshot(volume)
         with bench.opened(taken.id) as reader:
             try:
                 bench.driver.delete_snapshot(taken.id)
             except contract.SnapshotInUse:
                 assert bench.driver.get_snapshot(taken.id) == taken
-            target = bytearray(len(_IMAGE))
+            target = bytearray(len(bench.image))
             reader.read_into(0, memoryview(target))
-        assert bytes(target) == _IMAGE
+        assert bytes(target) == bench.image
 
     # Changed blocks
 
@@ -234,28 +226,28 @@ class DriverContract:
         """Single bytes, at both ends, in holes, turned into zeros, and a volume that grew."""
         bench.needs(contract.Capability.CHANGED_BLOCKS)
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         base = bench.snapshot(volume)
-        last = len(_IMAGE) - 1
+        last = len(bench.image) - 1
         changes = (
-            _IMAGE,
-            _patched(_IMAGE, (0, b"B")),
-            _patched(_IMAGE, (last, b"!")),
-            _patched(_IMAGE, (500_000, b"in the hole"), (65_535, b"over")),
-            _patched(_IMAGE, (0, bytes(100_000))),
-            _IMAGE + b"more" * 1_000,
-            _IMAGE + bytes(70_000) + b"far",
+            bench.image,
+            driver_bench.patched(bench.image, (0, b"B")),
+            driver_bench.patched(bench.image, (last, b"!")),
+            driver_bench.patched(bench.image, (500_000, b"in the hole"), (65_535, b"over")),
+            driver_bench.patched(bench.image, (0, bytes(100_000))),
+            bench.padded(bench.image + b"more" * 1_000),
+            bench.padded(bench.image + bytes(70_000) + b"far"),
         )
         for image in changes:
             bench.write(volume, image)
             taken = bench.snapshot(volume)
-            self._check_changed(bench, base.id, taken.id, _IMAGE, image)
+            self._check_changed(bench, base.id, taken.id, bench.image, image)
 
     def _check_changed(
         self, bench: driver_bench.Bench, base: ids.SnapshotId, taken: ids.SnapshotId, old: bytes, new: bytes
     ) -> None:
         extents = bench.changed(base, taken)
-        assert extents is not None
+        assert not isinstance(extents, contract.Incomparable)
         rebuilt = bytearray(old.ljust(len(new), b"\0"))
         for extent in driver_bench.checked(iter(extents), len(new)):
             part = new[extent.offset : extent.end]
@@ -267,118 +259,58 @@ class DriverContract:
         """Nothing was written, so little is to be read; a driver may be coarse, but not useless."""
         bench.needs(contract.Capability.CHANGED_BLOCKS)
         volume = bench.name_of("v")
-        bench.write(volume, _IMAGE)
+        bench.write(volume, bench.image)
         assert bench.changed(bench.snapshot(volume).id, bench.snapshot(volume).id) == []
 
-    def test_what_cannot_be_compared_is_none(self, bench: driver_bench.Bench) -> None:
+    def test_what_cannot_be_compared_says_why(self, bench: driver_bench.Bench) -> None:
         """A base that is gone, another volume, and a volume that shrank."""
         bench.needs(contract.Capability.CHANGED_BLOCKS)
         one, two = bench.name_of("one"), bench.name_of("two")
-        bench.write(one, _IMAGE)
-        bench.write(two, _IMAGE)
+        bench.write(one, bench.image)
+        bench.write(two, bench.image)
         gone, foreign, base = bench.snapshot(one).id, bench.snapshot(two).id, bench.snapshot(one).id
         bench.driver.delete_snapshot(gone)
         same = bench.snapshot(one).id
-        bench.write(one, _IMAGE[:-1])
+        assert not isinstance(bench.changed(base, same), contract.Incomparable)
+        bench.write(one, bench.image[: -bench.grain])
         shrunk = bench.snapshot(one).id
-        assert bench.changed(gone, same) is None
-        assert bench.changed(foreign, same) is None
-        assert bench.changed(base, shrunk) is None
-        assert bench.changed(base, same) is not None
+        for old, new in ((gone, same), (foreign, same), (base, shrunk)):
+            refused = bench.changed(old, new)
+            assert isinstance(refused, contract.Incomparable)
+            assert refused.reason
 
-    # Writing blocks
+    # Releasing blocks
 
-    def _create(self, bench: driver_bench.Bench, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
-        bench.needs(contract.Capability.WRITE_BLOCKS)
-        return cast(contract.WriteBlocks, bench.driver).create_volume(*args, **kwargs)
+    def _release(self, bench: driver_bench.Bench, snapshot: ids.SnapshotId) -> None:
+        bench.needs(contract.Capability.RELEASE_BLOCKS)
+        cast(contract.ReleaseBlocks, bench.driver).release_blocks(snapshot)
 
-    def test_written_volume_holds_what_was_written(self, bench: driver_bench.Bench) -> None:
-        """From several threads, in any order, unaligned; what is not written is zero."""
-        volume = bench.name_of("restored")
-        pieces = [(offset, _IMAGE[offset : offset + 30_001]) for offset in range(0, 150_000, 30_001)]
-        with self._create(bench, volume, len(_IMAGE), overwrite=False) as writer:
-            threads = [threading.Thread(target=writer.write, args=piece) for piece in reversed(pieces)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            writer.commit()
-        assert bench.read(volume) == _IMAGE[: 5 * 30_001].ljust(len(_IMAGE), b"\0")
-
-    def test_volume_appears_only_at_the_commit(self, bench: driver_bench.Bench) -> None:
-        """Before, there is none; and without a commit there never is one."""
-        volume = bench.name_of("restored")
-        with self._create(bench, volume, _MIB, overwrite=False) as writer:
-            writer.write(0, b"data")
-            with pytest.raises(contract.VolumeMissing):
-                bench.snapshot(volume)
-        with pytest.raises(contract.VolumeMissing):
-            bench.snapshot(volume)
-
-    def test_existing_volume_is_not_written_over(self, bench: driver_bench.Bench) -> None:
-        """Without `overwrite` it stays as it is, and the caller learns why."""
+    def test_released_snapshot_is_still_compared_with(self, bench: driver_bench.Bench) -> None:
+        """It stays what it was for everything but reading; releasing may be repeated."""
         volume = bench.name_of("v")
-        bench.write(volume, b"precious")
-        with pytest.raises(errors.EnvironmentProblem) as caught, self._create(bench, volume, 8, overwrite=False):
-            pytest.fail("a volume that exists has been opened for writing")
-        assert caught.value.code == "RT310"
-        assert bench.read(volume) == b"precious"
+        bench.write(volume, bench.image)
+        base = bench.snapshot(volume, token="t")
+        self._release(bench, base.id)
+        self._release(bench, base.id)
+        assert [one.id for one in bench.listed(volume, token="t")] == [base.id]
+        changed = driver_bench.patched(bench.image, (70_000, b"later"))
+        bench.write(volume, changed)
+        self._check_changed(bench, base.id, bench.snapshot(volume).id, bench.image, changed)
 
-    def test_volume_that_appears_meanwhile_is_not_written_over(self, bench: driver_bench.Bench) -> None:
-        """The commit looks again."""
+    def test_released_snapshot_is_deleted_as_any_other(self, bench: driver_bench.Bench) -> None:
+        """Nothing is left of it, and nothing is compared with it any more."""
         volume = bench.name_of("v")
-        with self._create(bench, volume, 8, overwrite=False) as writer:
-            bench.write(volume, b"precious")
-            with pytest.raises(errors.EnvironmentProblem) as caught:
-                writer.commit()
-        assert caught.value.code == "RT310"
-        assert bench.read(volume) == b"precious"
+        bench.write(volume, bench.image)
+        base, kept = bench.snapshot(volume), bench.snapshot(volume)
+        self._release(bench, base.id)
+        bench.driver.delete_snapshot(base.id)
+        assert bench.listed(volume) == [kept]
+        assert isinstance(bench.changed(base.id, kept.id), contract.Incomparable)
 
-    def test_overwriting_replaces_at_the_commit(self, bench: driver_bench.Bench) -> None:
-        """The old content stays until the commit and is gone after it, whatever the sizes."""
-        volume = bench.name_of("v")
-        bench.write(volume, b"old" * 1_000)
-        with self._create(bench, volume, 8, overwrite=True) as writer:
-            writer.write(0, b"new")
-        assert bench.read(volume) == b"old" * 1_000
-        with self._create(bench, volume, 8, overwrite=True) as writer:
-            writer.write(0, b"new")
-            writer.commit()
-        assert bench.read(volume) == b"new\0\0\0\0\0"
-
-    def test_volume_is_found_by_its_token(self, bench: driver_bench.Bench) -> None:
-        """From the commit on, until another volume takes the name."""
-        volume = bench.name_of("restored")
-        for token in ("t1", "t2"):
-            with self._create(bench, volume, 8, overwrite=True, token=token) as writer:
-                assert not self._made_with(bench, volume, token)
-                writer.commit()
-            assert self._made_with(bench, volume, token)
-        assert not self._made_with(bench, volume, "t1")
-        with self._create(bench, volume, 8, overwrite=True) as writer:
-            writer.commit()
-        assert not self._made_with(bench, volume, "t2")
-        assert not self._made_with(bench, volume, "")
-        assert not self._made_with(bench, bench.name_of("missing"), "t2")
-
-    def _made_with(self, bench: driver_bench.Bench, volume: str, token: str) -> bool:
-        return cast(contract.WriteBlocks, bench.driver).made_with(volume, token)
-
-    def test_write_over_the_end_is_refused(self, bench: driver_bench.Bench) -> None:
-        """A volume does not grow by a wrong offset."""
-        with self._create(bench, bench.name_of("v"), 8, overwrite=False) as writer:
-            for offset, data in ((8, b"x"), (4, b"12345"), (-1, b"x")):
-                with pytest.raises(ValueError, match="end"):
-                    writer.write(offset, data)
-            writer.commit()
-        assert bench.read(bench.name_of("v")) == bytes(8)
-
-    def test_restored_volume_can_be_snapshotted(self, bench: driver_bench.Bench) -> None:
-        """A written volume is a volume like any other."""
-        volume = bench.name_of("restored")
-        with self._create(bench, volume, _KIB, overwrite=False) as writer:
-            writer.write(100, b"data")
-            writer.commit()
-        if contract.Capability.READ_BLOCKS in bench.claims:
-            assert bench.content(bench.snapshot(volume).id) == _patched(bytes(_KIB), (100, b"data"))
-        assert bench.snapshot(volume).size_bytes == _KIB
+    def test_missing_snapshot_cannot_be_released(self, bench: driver_bench.Bench) -> None:
+        """Releasing what was deleted says so."""
+        bench.write(bench.name_of("v"), bench.image)
+        gone = bench.snapshot(bench.name_of("v")).id
+        bench.driver.delete_snapshot(gone)
+        with pytest.raises(contract.SnapshotMissing):
+            self._release(bench, gone)

@@ -125,11 +125,11 @@ class FaultyLocation:
 
 
 class FullDriver(driver.SnapshotDriver, driver.ReadBlocks, driver.ChangedBlocks, driver.WriteBlocks, Protocol):
-    """A driver with every capability."""
+    """A driver with every capability but that of releasing blocks."""
 
 
 class FaultyDriver:
-    """A driver with faults; the one inside has every capability, so that this one claims no more than it."""
+    """A driver with faults; the one inside has every capability but one, so that this one claims no more than it."""
 
     def __init__(self, inner: FullDriver, faults: FaultSet) -> None:
         self._inner = inner
@@ -170,7 +170,9 @@ class FaultyDriver:
         with self._faults.around("open_snapshot"):
             return self._inner.open_snapshot(snapshot)
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
+    def changed_extents(
+        self, base: ids.SnapshotId, snapshot: ids.SnapshotId
+    ) -> Iterator[driver.Extent] | driver.Incomparable:
         """Compare two snapshots."""
         with self._faults.around("changed_extents"):
             return self._inner.changed_extents(base, snapshot)

@@ -9,7 +9,7 @@ from typing import IO, TypeAlias
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runner.storage.file import extents
+from runner.storage.file import comparing
 from runner.testing import driver_bench
 
 Write: TypeAlias = tuple[int, int, int]
@@ -38,7 +38,7 @@ def test_extents_hold_all_data(writes: list[Write], size: int) -> None:
     with image_of(writes, size) as file:
         data = content(file)
         rebuilt = bytearray(size)
-        for extent in driver_bench.checked(extents.data_of(file.fileno(), size), size):
+        for extent in driver_bench.checked(comparing.data_of(file.fileno(), size), size):
             rebuilt[extent.offset : extent.end] = data[extent.offset : extent.end]
         assert rebuilt == data
 
@@ -54,7 +54,7 @@ def test_differences_lead_from_the_older_image_to_the_newer(
     with image_of(old_writes, old_size) as old, image_of(old_writes[:kept] + more, new_size) as new:
         rebuilt = bytearray(content(old).ljust(new_size, b"\0"))
         data = content(new)
-        found = extents.differences(old.fileno(), old_size, new.fileno(), new_size)
+        found = comparing.differences(old.fileno(), old_size, new.fileno(), new_size)
         for extent in driver_bench.checked(found, new_size):
             rebuilt[extent.offset : extent.end] = data[extent.offset : extent.end]
         assert rebuilt == data

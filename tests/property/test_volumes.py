@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from runner.base import cancel, clock, ids
 from runner.locations import memory
-from runner.registry.driver import Extent
+from runner.registry.driver import Extent, Incomparable
 from runner.repository import exports, keyslots, repository, volumes
 
 CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
 BLOCK = 4096
 MIB = 1024 * 1024
+UNKNOWN = Incomparable("the storage does not tell what changed")
 # Around the ends of a chunk, of a page of chunks (8 MiB), and of a page of pages (1 GiB).
 SIZES = [0, 1, 65_535, 65_536, 65_537, 8 * MIB - 1, 8 * MIB, 8 * MIB + 70_000, 20 * MIB, 1024 * MIB, 1030 * MIB + 513]
 
@@ -111,7 +112,7 @@ def export(
     image: Image,
     token: str,
     base: ids.ExportId | None = None,
-    changed: Iterator[Extent] | None = None,
+    changed: Iterator[Extent] | Incomparable = UNKNOWN,
 ) -> exports.ExportResult:
     return volumes.export_volume(
         repo,

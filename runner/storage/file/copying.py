@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.base import cancel as cancels
 from runner.base import own_places
 from runner.registry import driver
-from runner.storage.file import extents
+from runner.storage.file import comparing
 
 _FICLONE = 0x40049409
 _CANNOT_CLONE = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS})
@@ -126,7 +126,7 @@ def _clone(old: int, new: int) -> bool:
 
 def _copy_data(old: int, new: int, size: int, cancel: cancels.CancelToken) -> None:
     os.ftruncate(new, size)
-    for extent in extents.data_of(old, size):
+    for extent in comparing.data_of(old, size):
         offset = extent.offset
         while offset < extent.end:
             cancel.raise_if_cancelled()

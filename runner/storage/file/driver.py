@@ -19,7 +19,7 @@ from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import files, ids, own_places
 from runner.registry import driver
-from runner.storage.file import copying, extents, failures, image, layout
+from runner.storage.file import comparing, copying, failures, image, layout
 
 # Another process may remove the empty directory of snapshots again before this one has put something there.
 _ATTEMPTS = 5
@@ -108,17 +108,22 @@ class FileDriver:
         with image.opened(self.get_snapshot(snapshot)) as descriptor:
             yield image.Reader(descriptor)
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
+    def changed_extents(
+        self, base: ids.SnapshotId, snapshot: ids.SnapshotId
+    ) -> Iterator[driver.Extent] | driver.Incomparable:
         """Compare two snapshots of one image, reading only what holds data in either."""
         with failures.translated(snapshot):
             new = layout.describe(layout.place_of(snapshot))
             try:
                 old = layout.describe(layout.place_of(base))
             except driver.SnapshotMissing:
-                return None
-        same_volume = Path(old.path).parent.parent == Path(new.path).parent.parent
-        if not same_volume or old.size_bytes > new.size_bytes or Path(new.path).is_dir() or Path(old.path).is_dir():
-            return None
+                return driver.Incomparable(f"the snapshot {base} is gone")
+        if Path(old.path).parent.parent != Path(new.path).parent.parent:
+            return driver.Incomparable(f"{base} is a snapshot of another volume")
+        if Path(new.path).is_dir() or Path(old.path).is_dir():
+            return driver.Incomparable("directories have no blocks")
+        if old.size_bytes > new.size_bytes:
+            return driver.Incomparable("the volume has shrunk")
         return _compare(old, new)
 
     def create_volume(
@@ -187,7 +192,7 @@ def _remove(place: Path) -> None:
 
 def _compare(old: driver.Snapshot, new: driver.Snapshot) -> Iterator[driver.Extent]:
     with image.opened(old) as before, image.opened(new) as after, failures.translated(new.id):
-        yield from extents.differences(before, old.size_bytes, after, new.size_bytes)
+        yield from comparing.differences(before, old.size_bytes, after, new.size_bytes)
 
 
 def _remove_empty(shelf: Path) -> None:

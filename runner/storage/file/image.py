@@ -12,7 +12,7 @@ from pathlib import Path
 
 from runner.base import errors, files
 from runner.registry import driver
-from runner.storage.file import copying, extents, failures, layout
+from runner.storage.file import comparing, copying, failures, layout
 
 _TOKEN = "user.blueprint-runner.token"
 
@@ -43,7 +43,7 @@ class Reader:
     def allocated(self) -> Iterator[driver.Extent]:
         """Yield the extents that hold data."""
         with failures.translated("a snapshot"):
-            yield from extents.data_of(self._descriptor, self._size)
+            yield from comparing.data_of(self._descriptor, self._size)
 
 
 class Writer:

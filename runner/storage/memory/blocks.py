@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from runner.registry import driver
+from runner.registry import driver, extents
 
 _PAGE = 4096
 
@@ -27,7 +27,7 @@ class Reader:
 
     def allocated(self) -> Iterator[driver.Extent]:
         """Yield the stretches of pages that hold something else than zeros."""
-        return merged(
+        return extents.merged(
             driver.Extent(offset=offset, length=len(page))
             for offset, page in pages(self._data)
             if page.count(0) < len(page)
@@ -58,17 +58,3 @@ class Writer:
 def pages(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Cut a volume into pages with their offsets."""
     return ((offset, data[offset : offset + _PAGE]) for offset in range(0, len(data), _PAGE))
-
-
-def merged(extents: Iterable[driver.Extent]) -> Iterator[driver.Extent]:
-    """Join neighbours of the same kind."""
-    last: driver.Extent | None = None
-    for extent in extents:
-        if last is not None and last.end == extent.offset and last.zero == extent.zero:
-            last = driver.Extent(offset=last.offset, length=last.length + extent.length, zero=last.zero)
-            continue
-        if last is not None:
-            yield last
-        last = extent
-    if last is not None:
-        yield last

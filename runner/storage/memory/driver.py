@@ -12,7 +12,7 @@ from datetime import timedelta
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import errors, ids
-from runner.registry import driver
+from runner.registry import driver, extents
 from runner.storage.memory import blocks
 
 
@@ -22,6 +22,7 @@ class _Held:
     data: bytes
     taken: float
     readers: int = 0
+    released: bool = False
 
 
 class MemoryDriver:
@@ -138,6 +139,8 @@ class MemoryDriver:
             state = self._described(held).state
             if state is not driver.SnapshotState.READY:
                 raise driver.StorageError(f"the snapshot {snapshot} is {state}", hint="wait until it is ready")
+            if held.released:
+                raise driver.StorageError(f"the blocks of {snapshot} were released", hint="take a new snapshot")
             held.readers += 1
         try:
             yield blocks.Reader(held.data)
@@ -145,17 +148,28 @@ class MemoryDriver:
             with self._lock:
                 held.readers -= 1
 
-    def changed_extents(self, base: ids.SnapshotId, snapshot: ids.SnapshotId) -> Iterator[driver.Extent] | None:
-        """Yield what differs; None if the base is gone, of another volume, or larger."""
+    def changed_extents(
+        self, base: ids.SnapshotId, snapshot: ids.SnapshotId
+    ) -> Iterator[driver.Extent] | driver.Incomparable:
+        """Yield what differs, unless the base is gone, of another volume, or larger."""
         with self._lock:
             old, new = self._snapshots.get(base), self._find(snapshot)
-        if old is None or old.snapshot.volume != new.snapshot.volume or len(old.data) > len(new.data):
-            return None
-        return blocks.merged(
+        if old is None:
+            return driver.Incomparable(f"the snapshot {base} is gone")
+        if old.snapshot.volume != new.snapshot.volume:
+            return driver.Incomparable(f"{base} is a snapshot of another volume")
+        if len(old.data) > len(new.data):
+            return driver.Incomparable("the volume has shrunk")
+        return extents.merged(
             driver.Extent(offset=offset, length=len(page), zero=page.count(0) == len(page))
             for offset, page in blocks.pages(new.data)
             if old.data[offset : offset + len(page)] != page
         )
+
+    def release_blocks(self, snapshot: ids.SnapshotId) -> None:
+        """Let the snapshot be opened no more; its data stays, to be compared with."""
+        with self._lock:
+            self._find(snapshot).released = True
 
     @contextmanager
     def create_volume(

@@ -153,6 +153,9 @@ def test_second_export_reads_only_what_changed(world: World) -> None:
     second = world.export(world.snapshot(world.context("later")).id, "second", base=first.export)
     assert (second.method, second.reason) == ("changed", "the snapshot of the earlier export was compared")
     assert 0 < second.bytes_read <= 3 * 65_536 < first.bytes_read
+    assert (first.blocks, second.blocks) == (("allocated" if first.bytes_skipped else "all"), "changed")
+    assert first.bytes_skipped == len(IMAGE) - first.bytes_read
+    assert second.bytes_skipped == len(IMAGE) - second.bytes_read
     assert world.restore(second.export).bytes == len(IMAGE)
     assert world.read(world.target) == bytes(changed)
 
@@ -163,7 +166,8 @@ def test_export_without_the_earlier_snapshot_reads_all_and_says_why(world: World
     world.delete(snapshot)
     second = world.export(world.snapshot(world.context("later")).id, "second", base=first.export)
     assert (second.method, second.bytes_new) == ("rescan", 0)
-    assert second.reason == "the snapshot of the earlier export is gone or cannot be compared"
+    assert second.reason == f"the snapshot {snapshot} is gone"
+    assert second.blocks == first.blocks
     world.restore(second.export)
     assert world.read(world.target) == IMAGE
 
@@ -171,7 +175,7 @@ def test_export_without_the_earlier_snapshot_reads_all_and_says_why(world: World
 def test_export_with_a_lost_base_is_full(world: World) -> None:
     lost = ids.ExportId("0" * 26)
     exported = world.export(world.snapshot().id, "export", base=lost)
-    assert (exported.method, exported.reason) == ("full", "the earlier export is gone")
+    assert (exported.method, exported.reason) == ("full", f"the earlier export {lost} is gone")
 
 
 def test_export_with_a_named_base_insists_on_it(world: World) -> None:
@@ -250,6 +254,15 @@ def test_export_names_the_snapshot_that_it_replaces_as_the_base(world: World) ->
     world.delete(second.base_snapshot)
     third = world.export(world.snapshot(world.context("last")).id, "third", base=second.export)
     assert third.method == "changed"
+
+
+def test_base_can_be_kept_without_its_blocks(world: World) -> None:
+    taken = world.snapshot().id
+    first = world.export(taken, "first")
+    for snapshot in (taken, taken, "", f"{world.driver.name}:gone"):
+        arguments = delete_snapshot.DeleteSnapshotArgs(snapshot=snapshot, keep_base=True)
+        delete_snapshot.delete_snapshot.call(world.context("delete"), arguments)
+    assert world.export(world.snapshot(world.context("later")).id, "second", base=first.export).method == "changed"
 
 
 def test_missing_volume_is_reported(world: World) -> None:

@@ -10,7 +10,7 @@ from runner.base import cancel, errors, ids
 from runner.registry import driver
 from runner.registry.driver import Extent
 from runner.repository import failures, regions, volumes
-from tests.property.test_volumes import BLOCK, MIB, Image, export, restored, same
+from tests.property.test_volumes import BLOCK, MIB, UNKNOWN, Image, export, restored, same
 from tests.unit.repository.making import make, noise, put
 
 CHUNK = 65_536
@@ -162,7 +162,7 @@ def test_progress_of_an_export_ends_at_the_size_of_the_volume() -> None:
         source="disk",
         token="a",
         base=None,
-        changed=None,
+        changed=UNKNOWN,
         cancel=cancel.CancelToken(),
         progress=lambda done, total: seen.append((done, total)),
     )

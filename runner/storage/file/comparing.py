@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from runner.registry import driver
+from runner.registry import driver, extents
 
 # Large enough that reading and comparing stay in C code, small enough for several threads at once.
 _WINDOW = 1 << 20
@@ -35,26 +35,8 @@ def data_of(descriptor: int, size: int) -> Iterator[driver.Extent]:
 
 def differences(old: int, old_size: int, new: int, new_size: int) -> Iterator[driver.Extent]:
     """Yield where a newer image differs from an older one that is not larger; holes of both are never read."""
-    for extent in _joined(data_of(old, old_size), data_of(new, new_size)):
+    for extent in extents.union(data_of(old, old_size), data_of(new, new_size)):
         yield from _compare(old, new, extent)
-
-
-def _joined(*sources: Iterator[driver.Extent]) -> Iterator[driver.Extent]:
-    """Unite extents that increase in each source; neighbours and overlaps become one."""
-    heads = [(extent, source) for source in sources if (extent := next(source, None)) is not None]
-    start = end = 0
-    while heads:
-        index = min(range(len(heads)), key=lambda number: heads[number][0].offset)
-        extent, source = heads[index]
-        following = next(source, None)
-        heads[index : index + 1] = [(following, source)] if following is not None else []
-        if extent.offset > end:
-            if end > start:
-                yield driver.Extent(offset=start, length=end - start)
-            start = extent.offset
-        end = max(end, extent.end)
-    if end > start:
-        yield driver.Extent(offset=start, length=end - start)
 
 
 def _compare(old: int, new: int, extent: driver.Extent) -> Iterator[driver.Extent]:

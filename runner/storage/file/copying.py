@@ -13,6 +13,7 @@ from pathlib import Path
 from runner.base import cancel as cancels
 from runner.base import own_places
 from runner.registry import driver
+from runner.storage import new_file
 from runner.storage.file import comparing
 
 _FICLONE = 0x40049409
@@ -78,7 +79,7 @@ class _Tree:
                 self._cancel.raise_if_cancelled()
                 self._entry(Path(entry.path), target / entry.name, entry.stat(follow_symlinks=False))
         with _reading(target) as descriptor:  # opened first: the mode may forbid it afterwards
-            copy_metadata(source, target)
+            new_file.copy_metadata(source, target)
             os.fsync(descriptor)
 
     def _entry(self, source: Path, target: Path, facts: os.stat_result) -> None:
@@ -92,26 +93,13 @@ class _Tree:
             os.link(first, target, follow_symlinks=False)
         elif stat.S_ISREG(facts.st_mode):
             self._methods.add(copy_image(source, target, self._cancel))
-            copy_metadata(source, target)
+            new_file.copy_metadata(source, target)
         elif stat.S_ISLNK(facts.st_mode):
             target.symlink_to(source.readlink())
-            copy_metadata(source, target)
+            new_file.copy_metadata(source, target)
         elif not stat.S_ISSOCK(facts.st_mode):
             os.mknod(target, facts.st_mode, facts.st_rdev)
-            copy_metadata(source, target)
-
-
-def copy_metadata(source: Path, target: Path) -> None:
-    """Give a copy the owner, attributes, mode and times of its source; what the user may not set is left."""
-    facts = source.lstat()
-    with contextlib.suppress(PermissionError):
-        os.chown(target, facts.st_uid, facts.st_gid, follow_symlinks=False)
-    for name in os.listxattr(source, follow_symlinks=False):
-        with contextlib.suppress(PermissionError):
-            os.setxattr(target, name, os.getxattr(source, name, follow_symlinks=False), follow_symlinks=False)
-    if not stat.S_ISLNK(facts.st_mode):
-        target.chmod(stat.S_IMODE(facts.st_mode))
-    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns), follow_symlinks=False)
+            new_file.copy_metadata(source, target)
 
 
 def _clone(old: int, new: int) -> bool:

@@ -19,7 +19,8 @@ from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import files, ids, own_places
 from runner.registry import driver
-from runner.storage.file import comparing, copying, failures, image, layout
+from runner.storage import failures, leftovers, new_file
+from runner.storage.file import comparing, copying, image, layout
 
 # Another process may remove the empty directory of snapshots again before this one has put something there.
 _ATTEMPTS = 5
@@ -58,7 +59,7 @@ class FileDriver:
         with failures.translated(volume):
             source = self._existing(volume)
             shelf = layout.shelf_of(volume)
-            layout.sweep(shelf, "", self._clock.now())
+            leftovers.sweep(shelf, "", self._clock.now())
             temporary = _make_temporary(shelf)
             try:
                 created = self._clock.now()
@@ -68,7 +69,7 @@ class FileDriver:
                 # Never replaces a snapshot: a directory that is not empty cannot be renamed over.
                 temporary.rename(place)
             except BaseException:
-                layout.remove(temporary)
+                leftovers.remove(temporary)
                 _remove_empty(shelf)
                 raise
             files.flush_directory(shelf)
@@ -84,7 +85,7 @@ class FileDriver:
         shelf = layout.shelf_of(volume)
         found = []
         with failures.translated(shelf):
-            layout.sweep(shelf, "", self._clock.now())
+            leftovers.sweep(shelf, "", self._clock.now())
             names = [entry.name for entry in shelf.iterdir()] if shelf.is_dir() else []
             for name in names:
                 with contextlib.suppress(driver.SnapshotMissing):
@@ -99,7 +100,7 @@ class FileDriver:
             return
         with failures.translated(snapshot):
             _remove(place)
-            layout.sweep(place.parent, "", self._clock.now())
+            leftovers.sweep(place.parent, "", self._clock.now())
             _remove_empty(place.parent)
 
     @contextmanager
@@ -133,14 +134,8 @@ class FileDriver:
         return image.created(volume, size_bytes, self._clock.now(), overwrite=overwrite, token=token)
 
     def made_with(self, volume: str, token: str) -> bool:
-        """Tell whether an image carries this token; False where the file system has no extended attributes.
-
-        Whoever asks has lost its own attempt, so what dead processes left beside the image is removed.
-        """
-        path = layout.volume_path(volume)
-        with failures.translated(volume):
-            layout.sweep(path.parent, image.prefix_of(path), self._clock.now())
-        return bool(token) and image.token_of(path) == token
+        """Tell whether an image carries this token; False where the file system has no extended attributes."""
+        return new_file.made_with(layout.volume_path(volume), token, self._clock.now())
 
     def _existing(self, volume: str) -> Path:
         path = layout.volume_path(volume)
@@ -187,7 +182,7 @@ def _remove(place: Path) -> None:
     with contextlib.suppress(FileNotFoundError):  # somebody else was faster
         place.rename(temporary)
         files.flush_directory(place.parent)
-        layout.remove(temporary)
+        leftovers.remove(temporary)
 
 
 def _compare(old: driver.Snapshot, new: driver.Snapshot) -> Iterator[driver.Extent]:

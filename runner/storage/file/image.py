@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from runner.base import errors, files
 from runner.registry import driver
-from runner.storage.file import comparing, copying, failures, layout
-
-_TOKEN = "user.blueprint-runner.token"
+from runner.storage import failures, new_file
+from runner.storage.file import comparing, layout
 
 
 class Reader:
@@ -47,37 +43,32 @@ class Reader:
 
 
 class Writer:
-    """Writes a new image under a temporary name; its opener closes the descriptor and removes what is left."""
+    """Writes a new image; its opener closes the descriptor.
 
-    def __init__(self, descriptor: int, temporary: Path, target: Path, *, overwrite: bool, token: str) -> None:
+    Args:
+        descriptor: The file, which has its size already.
+        new: Its place.
+    """
+
+    def __init__(self, descriptor: int, new: new_file.NewFile) -> None:
         self._descriptor = descriptor
         self._size = os.fstat(descriptor).st_size
-        self._temporary = temporary
-        self._target = target
-        self._overwrite = overwrite
-        self._token = token
+        self._new = new
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write within the volume."""
         rest = memoryview(data).cast("B")
         if offset < 0 or offset + len(rest) > self._size:
             raise ValueError("a write reaches over the end of the volume")
-        with failures.translated(self._target):
+        with failures.translated(self._new.target):
             while rest:
                 count = os.pwrite(self._descriptor, rest, offset)
                 offset += count
                 rest = rest[count:]
 
     def commit(self) -> None:
-        """Make the image durable and give it its name; an image that it replaces passes on its owner and mode."""
-        with failures.translated(self._target):
-            if self._overwrite and self._target.exists():
-                copying.copy_metadata(self._target, self._temporary)
-                os.utime(self._temporary)
-            with contextlib.suppress(OSError):  # the file system has no attributes; then `made_with` finds none
-                os.setxattr(self._descriptor, _TOKEN, self._token.encode())
-            os.fsync(self._descriptor)
-            files.publish(self._temporary, self._target, overwrite=self._overwrite)
+        """Make the image durable and give it its name."""
+        self._new.commit()
 
 
 @contextmanager
@@ -104,54 +95,17 @@ def opened(snapshot: driver.Snapshot) -> Iterator[int]:
 
 @contextmanager
 def created(volume: str, size_bytes: int, now: datetime, *, overwrite: bool, token: str) -> Iterator[Writer]:
-    """Start a new image beside its final name; without a commit nothing is left of it, nor of directories made for it.
+    """Start a new image beside its final name.
 
     Raises:
         EnvironmentProblem: RT310 if there is something already that may not be replaced.
     """
-    target = layout.volume_path(volume)
-    prefix = prefix_of(target)
-    with failures.translated(volume):
-        _refuse(target, overwrite=overwrite)
-        layout.sweep(target.parent, prefix, now)
-        made = [parent for parent in target.parents if not parent.exists()]
-    temporary = target.with_name(prefix + files.temporary_name())
-    try:
+    with new_file.started(layout.volume_path(volume), now, overwrite=overwrite, token=token) as new:
         with failures.translated(volume):
-            files.make_directories(target.parent)
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(new.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with failures.translated(volume):
                 os.ftruncate(descriptor, size_bytes)
-            yield Writer(descriptor, temporary, target, overwrite=overwrite, token=token)
+            yield Writer(descriptor, new)
         finally:
             os.close(descriptor)
-    finally:
-        temporary.unlink(missing_ok=True)
-        for parent in made:
-            with contextlib.suppress(OSError):  # it holds the volume, or what somebody else put there
-                parent.rmdir()
-
-
-def _refuse(target: Path, *, overwrite: bool) -> None:
-    if not os.path.lexists(target):
-        return
-    if not overwrite:
-        raise failures.exists(target)
-    if not stat.S_ISREG(target.lstat().st_mode):
-        raise errors.EnvironmentProblem(
-            f"{target} exists and is no image, so it is not replaced", code="RT310", hint="choose another target"
-        )
-
-
-def prefix_of(target: Path) -> str:
-    """Return how the temporary names of an image start."""
-    return f".{target.name}."
-
-
-def token_of(path: Path) -> str:
-    """Return the token that an image was created with; empty when it carries none."""
-    try:
-        return os.getxattr(path, _TOKEN).decode()
-    except OSError:
-        return ""

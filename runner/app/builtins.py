@@ -9,13 +9,18 @@ from runner.locations import object_clients, urls
 from runner.registry import location, registry
 from runner.storage.file import driver as file_driver
 from runner.storage.memory import driver as memory_driver
+from runner.storage.qcow2 import driver as qcow2_driver
 
 
 def registry_of_builtins() -> registry.Registry:
     """Return a fresh registry of everything built in."""
     return registry.Registry(
         functions.builtin(),
-        drivers={"file": file_driver.FileDriver, "memory": memory_driver.shared},
+        drivers={
+            "file": file_driver.FileDriver,
+            "memory": memory_driver.shared,
+            "qcow2": qcow2_driver.Qcow2Driver,
+        },
         locations={
             "directory": _directory,
             "memory": _memory,

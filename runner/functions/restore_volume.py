@@ -16,7 +16,8 @@ class RestoreVolumeArgs(args.Arguments):
 
     export: str = argument("Id of the export.", example="{{ artifactsIn.disk.export }}")
     target: str = argument(
-        "The volume to make; for the driver `file` the path of a raw image.", example="/var/lib/vms/restored.img"
+        "The volume to make; for the driver `file` the path of a raw image, for `qcow2` that of a qcow2 image.",
+        example="/var/lib/vms/restored.img",
     )
     driver: str = argument("The storage driver that is to hold the volume.", default="file", example="file")
 

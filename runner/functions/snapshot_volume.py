@@ -22,7 +22,8 @@ class SnapshotVolumeArgs(args.Arguments):
     """Arguments of `SnapshotVolume`."""
 
     volume: str = argument(
-        "The volume; for the driver `file` the path of a raw image or directory.", example="/var/lib/vms/disk.img"
+        "The volume; for the driver `file` the path of a raw image or directory, for `qcow2` that of an image.",
+        example="/var/lib/vms/disk.img",
     )
     driver: str = argument("The storage driver that holds the volume.", default="file", example="file")
     tags: Mapping[str, str] = argument("Tags put on the snapshot.", default={}, example={"app": "shop"})
@@ -45,6 +46,9 @@ def snapshot_volume(ctx: context.PhaseContext, args: SnapshotVolumeArgs) -> Snap
     The driver `file` works on raw images and directories of this machine: by reflink where the file system can,
     otherwise by copying what holds data, and an image that is written to meanwhile is refused. A directory is copied
     file by file; back up the output `path` with `BackupFiles`.
+
+    The driver `qcow2` puts an internal snapshot and a dirty bitmap into a qcow2 image, which stays at its path; a guest
+    may be started at any time. It needs the programs of QEMU (`qemu-utils`).
     """
     storage = ctx.driver(args.driver)
     tags = {**args.tags, **_own_tags(ctx, ctx.token)}

@@ -43,7 +43,7 @@ def test_links_between_pages_lead_somewhere(top: Path) -> None:
     assert {str(page.relative_to(top)): found for page in pages if (found := _broken_links(page))} == {}
 
 
-@pytest.mark.parametrize("example", ["01-first-backup", "02-postgresql", "03-mariadb", "04-volume"])
+@pytest.mark.parametrize("example", ["01-first-backup", "02-postgresql", "03-mariadb", "04-volume", "06-qcow2"])
 def test_example_says_how_to_run_it(top: Path, example: str) -> None:
     assert f"runner exec examples/{example}/blueprint.yaml" in (top / "examples" / example / "README.md").read_text()
 

@@ -1,0 +1,1 @@
+"""The driver for qcow2 images, at rest or in use by a running QEMU."""

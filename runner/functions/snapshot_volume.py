@@ -48,7 +48,11 @@ def snapshot_volume(ctx: context.PhaseContext, args: SnapshotVolumeArgs) -> Snap
     file by file; back up the output `path` with `BackupFiles`.
 
     The driver `qcow2` puts an internal snapshot and a dirty bitmap into a qcow2 image, which stays at its path; a guest
-    may be started at any time. It needs the programs of QEMU (`qemu-utils`).
+    may be started at any time. It needs the programs of QEMU (`qemu-utils`). The disk of a running guest is named by
+    its QMP socket, `qmp:/run/guest.qmp?node=NAME`, with `&nbd=SOCKET` if it has an NBD server already. The guest then
+    copies old content before it overwrites it, until the snapshot is deleted or given up with `keepBase`. While it
+    holds the snapshot the disk keeps its size; after one was made smaller, delete its snapshots, so that all is read
+    once.
     """
     storage = ctx.driver(args.driver)
     tags = {**args.tags, **_own_tags(ctx, ctx.token)}

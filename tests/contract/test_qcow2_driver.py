@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,52 +12,16 @@ from runner.base import clock as clocks
 from runner.registry import driver as contract
 from runner.storage.qcow2 import driver as qcow2
 from runner.testing import driver_bench, driver_contract
+from tests import qemu
 
 pytestmark = pytest.mark.server("qemu")
 
-INSTALL = "apt-get install -y --no-install-recommends qemu-utils qemu-system-common"
+ALL = frozenset(contract.Capability)
 
 
 @pytest.fixture(autouse=True)
 def programs() -> None:
-    missing = [name for name in ("qemu-img", "qemu-nbd", "qemu-io", "qemu-storage-daemon") if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} is missing: {INSTALL}")
-
-
-def write_image(volume: str, data: bytes) -> None:
-    """Write in place as a guest does, leaving holes where there are zeros."""
-    path = Path(volume)
-    if not path.exists():
-        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", path, str(len(data))], check=True)
-    if len(read_image(volume)) != len(data):
-        subprocess.run(["qemu-img", "resize", "-q", "--shrink", path, str(len(data))], check=True)
-    raw = path.with_name(f"{path.name}.raw")
-    raw.write_bytes(data)
-    old = read_image(volume)
-    commands = []
-    for offset in range(0, len(data), 4096):
-        page = data[offset : offset + 4096]
-        if page == old[offset : offset + 4096]:
-            continue
-        if page.strip(b"\0"):
-            part = path.with_name(f"part-{offset}")
-            part.write_bytes(page)
-            commands += ["-c", f"write -s {part} {offset} {len(page)}"]
-        else:
-            commands += ["-c", f"write -z -u {offset} {len(page)}"]
-    if commands:
-        subprocess.run(["qemu-io", "-f", "qcow2", *commands, path], check=True, capture_output=True)
-    for part in path.parent.glob("part-*"):
-        part.unlink()
-    raw.unlink()
-
-
-def read_image(volume: str) -> bytes:
-    path = Path(volume)
-    raw = path.with_name(f"{path.name}.raw")
-    subprocess.run(["qemu-img", "convert", "-U", "-f", "qcow2", "-O", "raw", path, raw], check=True)
-    return raw.read_bytes()
+    qemu.needed()
 
 
 class TestQcow2AtRest(driver_contract.DriverContract):
@@ -66,9 +30,61 @@ class TestQcow2AtRest(driver_contract.DriverContract):
         return driver_bench.Bench(
             driver=qcow2.Qcow2Driver(),
             name_of=lambda name: str(tmp_path / name),
-            write=write_image,
-            read=read_image,
-            claims=frozenset(contract.Capability) - {contract.Capability.RELEASE_BLOCKS},
+            write=qemu.write_image,
+            read=qemu.read_image,
+            claims=ALL,
             clock=clocks.SystemClock(),
             grain=512,
         )
+
+
+class Guests:
+    """Guests by the name of their volume, each started when something is first written."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.by_volume: dict[str, qemu.Guest] = {}
+
+    def name_of(self, name: str) -> str:
+        guest = qemu.Guest(self.directory / f"{name}.qcow2")
+        self.by_volume.setdefault(guest.volume, guest)
+        return guest.volume
+
+    def write(self, volume: str, data: bytes) -> None:
+        self.by_volume[volume].write(data)
+
+    def read(self, volume: str) -> bytes:
+        return self.by_volume[volume].read()
+
+
+class OfGuests:
+    """The driver for the disks of guests, which cannot be replaced while they run."""
+
+    name = "qcow2"
+    listing_delay = timedelta(0)
+
+    def __init__(self, inner: qcow2.Qcow2Driver) -> None:
+        self.create_snapshot = inner.create_snapshot
+        self.get_snapshot = inner.get_snapshot
+        self.list_snapshots = inner.list_snapshots
+        self.delete_snapshot = inner.delete_snapshot
+        self.open_snapshot = inner.open_snapshot
+        self.changed_extents = inner.changed_extents
+        self.release_blocks = inner.release_blocks
+
+
+class TestQcow2OfAGuest(driver_contract.DriverContract):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Iterator[driver_bench.Bench]:
+        guests = Guests(tmp_path)
+        yield driver_bench.Bench(
+            driver=OfGuests(qcow2.Qcow2Driver()),
+            name_of=guests.name_of,
+            write=guests.write,
+            read=guests.read,
+            claims=ALL - {contract.Capability.WRITE_BLOCKS},
+            clock=clocks.SystemClock(),
+            grain=512,
+        )
+        for guest in guests.by_volume.values():
+            guest.stop()

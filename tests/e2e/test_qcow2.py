@@ -7,24 +7,22 @@ import os
 import random
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from tests import qemu
 from tests.e2e import killing
 
 pytestmark = pytest.mark.server("qemu")
 
-INSTALL = "apt-get install -y --no-install-recommends qemu-utils qemu-system-common"
-
 
 @pytest.fixture(autouse=True)
 def programs() -> None:
-    missing = [name for name in ("qemu-img", "qemu-nbd", "qemu-io", "qemu-storage-daemon") if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"{', '.join(missing)} is missing: {INSTALL}")
+    qemu.needed()
 
 
 @pytest.fixture
@@ -132,6 +130,39 @@ def test_missing_program_is_named_with_the_line_that_installs_it(
     assert failed.run["error"]["code"] == "RT205"
     assert "qemu-img" in failed.run["error"]["message"]
     assert "apt-get install --no-install-recommends qemu-utils" in failed.run["error"]["hint"]
+
+
+@pytest.fixture
+def guest(runner: Any, blueprint: Path, tmp_path: Path) -> Iterator[qemu.Guest]:
+    """A guest with an image that was backed up once while it was turned off."""
+    running = qemu.Guest(tmp_path / "disk.qcow2")
+    runner.exec(blueprint, "--set", f"volume={running.image}")
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_running_guest_is_backed_up_by_what_it_has_written(
+    runner: Any, blueprint: Path, guest: qemu.Guest, tmp_path: Path
+) -> None:
+    before = guest.read()
+    guest.write(before[:100_000] + b"written by the guest" + before[100_020:])
+    moment = guest.read()
+
+    one = runner.exec(blueprint, "--set", f"guest={guest.volume}")
+    guest.write(b"later" + moment[5:])
+    two = runner.exec(blueprint, "--set", f"guest={guest.volume}")
+    first, second = one.outputs("export"), two.outputs("export")
+
+    # The second volume goes by another name, so it has no earlier export; the third is compared with the second.
+    assert (first["method"], first["blocks"]) == ("full", "allocated")
+    assert (second["method"], second["bytesRead"]) == ("changed", 65_536)
+    assert [path.suffix for path in tmp_path.glob(".disk.qcow2.snapshots/*")].count(".qcow2") == 0
+    restored = tmp_path / "restored.qcow2"
+    for done, expected in ((one, moment), (two, guest.read())):
+        onto = ("--overwrite", "--set", f"target={restored}", "--from", done.run["restorePoints"][0]["id"])
+        runner("exec", blueprint, "--action", "restore", *onto)  # whose check refuses what no app.py has written
+        assert content(restored) == expected
 
 
 @pytest.mark.campaign

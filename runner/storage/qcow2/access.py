@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 # Changes are tracked in pieces of this size, that of a cluster and of the chunks of an export.
@@ -34,11 +35,27 @@ class Contents:
 class Access(Protocol):
     """Changes the inside of one image."""
 
+    @property
+    def method(self) -> str:
+        """How snapshots are taken, for people."""
+
+    @property
+    def live(self) -> bool:
+        """Whether a guest has the image open."""
+
     def look(self) -> Contents:
         """Say what is in it.
 
         Raises:
             StorageError: If it is no qcow2 image.
+        """
+
+    def take(self, name: str, scratch: Path) -> None:
+        """Take a snapshot of this name.
+
+        Args:
+            name: Name of everything that is made.
+            scratch: Where old content is put while a guest overwrites it.
         """
 
     def drop(self, name: str) -> None:

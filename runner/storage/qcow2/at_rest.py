@@ -18,14 +18,17 @@ from runner.storage.qcow2 import access, programs, reading, shelf, wire
 
 
 class AtRest:
-    """Works on an image with `qemu-img`.
+    """Works on an image with `qemu-img`, which ends by itself and holds the lock until then.
 
     Args:
         image: Its path.
-        lock: The descriptor that holds the lock of its shelf.
+        lock: The descriptor that holds the lock of its shelf; None for who only looks.
     """
 
-    def __init__(self, image: Path, lock: int) -> None:
+    method = "internal snapshot"
+    live = False
+
+    def __init__(self, image: Path, lock: int | None) -> None:
         self._image = image
         self._lock = lock
 
@@ -33,8 +36,8 @@ class AtRest:
         """Say what is in it."""
         return look(self._image)
 
-    def take(self, name: str) -> None:
-        """Make a snapshot, durably, and the bitmap if the image can have one."""
+    def take(self, name: str, scratch: Path) -> None:
+        """Make a snapshot, durably, and the bitmap if the image can have one; nothing is kept outside the image."""
         if self.look().tracks:
             self._run("bitmap", "--add", "-g", str(access.GRAIN), self._node, name)
         self._run("snapshot", "-q", "-c", name, self._node)
@@ -87,7 +90,7 @@ def look(image: Path, *, shared: bool = True) -> access.Contents:
         snapshots=snapshots,
         bitmaps=bitmaps,
         tracks=details["compat"] != "0.10",
-        ours=frozenset(name for name in snapshots | bitmaps.keys() if shelf.is_ours(name)),
+        ours=frozenset(filter(None, map(shelf.owner_of, snapshots | bitmaps.keys()))),
     )
 
 

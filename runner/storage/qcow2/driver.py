@@ -1,8 +1,8 @@
 """Snapshots and changed blocks of qcow2 images, without root, kernel modules or an account.
 
-A volume is the path of an image that no guest has open. Its snapshots lie within the image; a dirty bitmap beside each
-records what is written afterwards, and tells what changed. Blocks are read over NBD from a server that ends with the
-runner.
+A volume is the path of an image that no guest has open, or the disk of a running guest, named by its QMP socket. In
+either case a dirty bitmap in the image records what is written after a snapshot, and tells what changed. The blocks of
+a snapshot lie within the image, or are held by the guest, and are read over NBD.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.base import clock as clocks
 from runner.base import ids
 from runner.registry import driver, extents
 from runner.storage import failures, new_file
-from runner.storage.qcow2 import access, at_rest, shelf, writing
+from runner.storage.qcow2 import access, at_rest, live, programs, qmp, reading, shelf, writing
 
 
 class Qcow2Driver:
@@ -37,34 +37,35 @@ class Qcow2Driver:
         self._random = random
 
     def create_snapshot(self, volume: str, tags: Mapping[str, str], cancel: cancels.CancelToken) -> driver.Snapshot:
-        """Take a snapshot within the image."""
+        """Take a snapshot within the image, or let the guest hold the moment."""
         cancel.raise_if_cancelled()
         with failures.translated(volume):
-            image = _existing(volume)
-            place = shelf.Shelf(image, self._clock)
-            with place.locked(cancel) as lock:
-                inside = at_rest.AtRest(image, lock)
+            guest = live.named_by(volume)
+            place = self._shelf(_existing(volume) if guest is None else self._image_of(guest))
+            with place.locked(cancel) as lock, self._inside(place, lock, guest) as inside:
+                if inside.live and guest is None:
+                    raise programs.in_use(place.image)
                 _tidy(place, inside)
                 contents = inside.look()
                 id = ids.base32(self._random(8), shelf.ID_LENGTH)
-                record = shelf.Record(
-                    snapshot=driver.Snapshot(
-                        id=place.handle_of(id),
-                        volume=volume,
-                        size_bytes=contents.size_bytes,
-                        created=self._clock.now(),
-                        state=driver.SnapshotState.READY,
-                        tags=dict(tags),
-                        method="internal snapshot" + (" and dirty bitmap" if contents.tracks else ""),
-                    )
+                taken = driver.Snapshot(
+                    id=place.handle_of(id),
+                    volume=volume,
+                    size_bytes=contents.size_bytes,
+                    created=self._clock.now(),
+                    state=driver.SnapshotState.READY,
+                    tags=dict(tags),
+                    method=f"{inside.method}, {'' if contents.tracks else 'no '}dirty bitmap",
                 )
+                record = shelf.Record(snapshot=taken, live=inside.live)
                 try:
-                    inside.take(record.name)
+                    inside.take(record.name, place.scratch_of(id))
                     place.write(record)
                 except BaseException:
                     inside.drop(record.name)
+                    place.remove(id)
                     raise
-                return record.snapshot
+                return taken
 
     def get_snapshot(self, snapshot: ids.SnapshotId) -> driver.Snapshot:
         """Describe a snapshot."""
@@ -74,35 +75,55 @@ class Qcow2Driver:
     def list_snapshots(self, volume: str, tags: Mapping[str, str]) -> list[driver.Snapshot]:
         """Return the snapshots of an image with these tags, oldest first."""
         with failures.translated(volume):
-            place = shelf.Shelf(_path_of(volume), self._clock)
-            if not place.place.is_dir():
+            guest = live.named_by(volume)
+            try:
+                place = self._shelf(_path_of(volume) if guest is None else self._image_of(guest))
+            except driver.VolumeMissing:  # the guest has ended, and what it held with it
                 return []
-            with place.locked() as lock:
-                _tidy(place, at_rest.AtRest(place.image, lock))
+            if not place.exists():
+                return []
+            with place.locked() as lock, self._inside(place, lock) as inside:
+                _tidy(place, inside)
                 return [one.snapshot for one in place.records() if tags.items() <= one.snapshot.tags.items()]
 
     def delete_snapshot(self, snapshot: ids.SnapshotId) -> None:
         """Delete a snapshot, unless somebody reads it."""
         named = shelf.named_by(snapshot, self._clock)
-        if named is None:
+        if named is None or not named[0].exists():
             return
         place, id = named
+        with (
+            failures.translated(snapshot),
+            place.locked() as lock,
+            place.unread(id),
+            self._inside(place, lock) as inside,
+        ):
+            inside.drop(shelf.name_of(id))
+            place.remove(id)
+            _tidy(place, inside)
+
+    def release_blocks(self, snapshot: ids.SnapshotId) -> None:
+        """Let a guest copy no more for a snapshot; what lies within an image costs nothing, and stays."""
         with failures.translated(snapshot):
-            if not place.place.is_dir():
+            place, record = self._found(snapshot)
+            if not record.live:
                 return
-            with place.locked() as lock, place.unread(id):
-                inside = at_rest.AtRest(place.image, lock)
-                inside.drop(shelf.name_of(id))
-                place.remove(id)
-                _tidy(place, inside)
+            id = shelf.id_of(snapshot)
+            with place.locked() as lock, place.unread(id), self._inside(place, lock) as inside:
+                inside.drop_blocks(record.name)
+                place.scratch_of(id).unlink(missing_ok=True)
+                place.write(shelf.released(place.read(id)))
 
     @contextlib.contextmanager
     def open_snapshot(self, snapshot: ids.SnapshotId) -> Iterator[driver.BlockReader]:
         """Open a snapshot for reading."""
         with failures.translated(snapshot):
-            place, record = self._found(snapshot)
-        with place.reading(shelf.id_of(snapshot)), at_rest.opened(place.image, record) as reader:
-            yield reader
+            place, _ = self._found(snapshot)
+        with place.reading(shelf.id_of(snapshot)) as record:
+            if record.released:
+                raise driver.StorageError(f"the blocks of {snapshot} were released", hint="take a new snapshot")
+            with _opened(place, record) as reader:
+                yield reader
 
     def changed_extents(
         self, base: ids.SnapshotId, snapshot: ids.SnapshotId
@@ -118,36 +139,98 @@ class Qcow2Driver:
                 return driver.Incomparable(f"{base} is a snapshot of another volume")
             if old.snapshot.size_bytes > new.snapshot.size_bytes:
                 return driver.Incomparable("the volume has shrunk")
-            contents = at_rest.look(place.image)
-            wrong = contents.bitmaps.get(old.name, "is gone")
+            wrong = self._contents(place).bitmaps.get(old.name, "is gone")
             if wrong:
                 return driver.Incomparable(f"the dirty bitmap of {base} {wrong}")
-        return _changed(place, old, new)
+        return self._changed(place, old, new)
 
     def create_volume(
         self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
     ) -> AbstractContextManager[driver.BlockWriter]:
         """Start a new image beside its final name; the token becomes an extended attribute of it."""
+        if live.named_by(volume) is not None:
+            raise driver.StorageError(
+                f"{volume} is the disk of a running guest, which cannot be replaced",
+                code="RT306",
+                hint="restore to the path of an image, and start the guest with it",
+            )
         return writing.created(_path_of(volume), size_bytes, self._clock.now(), overwrite=overwrite, token=token)
 
     def made_with(self, volume: str, token: str) -> bool:
         """Tell whether an image carries this token; False where the file system has no extended attributes."""
         return new_file.made_with(_path_of(volume), token, self._clock.now())
 
+    def _shelf(self, image: Path) -> shelf.Shelf:
+        return shelf.Shelf(image, self._clock)
+
+    def _image_of(self, guest: live.Guest) -> Path:
+        with live.attached(guest, self._clock) as inside:
+            return inside.image
+
     def _found(self, snapshot: ids.SnapshotId) -> tuple[shelf.Shelf, shelf.Record]:
         """Return where a snapshot is and what is written down about it.
 
         Raises:
-            SnapshotMissing: If it is not written down, or not in the image any more.
+            SnapshotMissing: If it is not written down, or not there any more.
         """
         named = shelf.named_by(snapshot, self._clock)
         if named is None:
             raise shelf.absent(snapshot)
         place, id = named
         record = place.read(id)
-        if not place.image.exists() or record.name not in at_rest.look(place.image).snapshots:
+        if not place.image.exists() or not _is_there(record, self._contents(place)):
             raise shelf.absent(snapshot)
         return place, record
+
+    def _contents(self, place: shelf.Shelf) -> access.Contents:
+        with self._inside(place, None) as inside:
+            return inside.look()
+
+    @contextlib.contextmanager
+    def _inside(self, place: shelf.Shelf, lock: int | None, guest: live.Guest | None = None) -> Iterator[access.Access]:
+        """Give access to an image, through the guest that has it open, if one is known.
+
+        Args:
+            place: Where the image is.
+            lock: The descriptor that holds its lock.
+            guest: The guest that must have it open; otherwise those that are written down are asked.
+        """
+        asked = [guest] if guest is not None else _guests(place)
+        for one in asked:
+            with contextlib.ExitStack() as stack:
+                try:
+                    inside = stack.enter_context(live.attached(one, self._clock))
+                    theirs = inside.image == place.image
+                except (driver.VolumeMissing, qmp.NobodyThere):
+                    if guest is not None:
+                        raise
+                    continue
+                if theirs:
+                    yield inside
+                    return
+        yield at_rest.AtRest(place.image, lock)
+
+    def _changed(self, place: shelf.Shelf, old: shelf.Record, new: shelf.Record) -> Iterator[driver.Extent]:
+        """Yield what was written since the base, also after the snapshot, and what was lost when the volume shrank.
+
+        A bitmap forgets what lies beyond the end of a volume that shrinks, even if it grows again. What the base had
+        allocated and the new snapshot has not is therefore among the changes, where the base can still be asked.
+        """
+        with contextlib.ExitStack() as stack:
+            for record in (old, new):
+                stack.enter_context(place.reading(shelf.id_of(record.snapshot.id)))
+            after = stack.enter_context(_opened(place, new))
+            guest = live.named_by(new.snapshot.volume)
+            changed = stack.enter_context(
+                at_rest.dirty(place.image, old.name)
+                if guest is None
+                else live.dirty(guest, old.name, new.name, self._clock, self._random)
+            )
+            if not old.released:
+                before = stack.enter_context(_opened(place, old))
+                changed = extents.union(changed, extents.without(before.allocated(), after.allocated()))
+            marked = extents.zero_outside(changed, after.allocated())
+            yield from extents.clipped(marked, 0, new.snapshot.size_bytes)
 
 
 def _path_of(volume: str) -> Path:
@@ -163,34 +246,36 @@ def _existing(volume: str) -> Path:
     return path
 
 
+def _guests(place: shelf.Shelf) -> list[live.Guest]:
+    volumes = {record.snapshot.volume for record in place.records() if record.live}
+    return [guest for guest in map(live.named_by, sorted(volumes)) if guest is not None]
+
+
+def _opened(place: shelf.Shelf, record: shelf.Record) -> AbstractContextManager[reading.Reader]:
+    guest = live.named_by(record.snapshot.volume)
+    return at_rest.opened(place.image, record) if guest is None else live.opened(guest, record)
+
+
+def _is_there(record: shelf.Record, contents: access.Contents) -> bool:
+    """Tell whether what is written down is still there, in the image or in the guest."""
+    if record.released:
+        return record.name in contents.bitmaps
+    return record.name in (contents.held if record.live else contents.snapshots)
+
+
 def _tidy(place: shelf.Shelf, inside: access.Access) -> None:
-    """Make what is written down and what there is the same, after a crash, or when the image was replaced."""
+    """Make what is written down and what there is the same, after a crash, or when an image or a guest was replaced."""
     place.remove_leftovers()
-    records = {record.name: shelf.id_of(record.snapshot.id) for record in place.records()}
+    records = place.records()
     if not place.image.exists():
-        for id in records.values():
-            place.remove(id)
+        for record in records:
+            place.remove(shelf.id_of(record.snapshot.id))
         return
     contents = inside.look()
     with contextlib.suppress(driver.StorageUnavailable):  # a guest has the image open; next time, then
-        for name in contents.ours - records.keys():
+        for name in contents.ours - {record.name for record in records}:
             inside.drop(name)
-        for name in records.keys() - contents.snapshots:
-            inside.drop(name)
-            place.remove(records[name])
-
-
-def _changed(place: shelf.Shelf, old: shelf.Record, new: shelf.Record) -> Iterator[driver.Extent]:
-    """Yield what was written since the base, also after the snapshot, and what was lost when the volume shrank.
-
-    A bitmap forgets what lies beyond the end of a volume that shrinks, even if it grows again. What the base had
-    allocated and the new snapshot has not is therefore among the changes.
-    """
-    with contextlib.ExitStack() as stack:
-        for record in (old, new):
-            stack.enter_context(place.reading(shelf.id_of(record.snapshot.id)))
-        before, after = (stack.enter_context(at_rest.opened(place.image, record)) for record in (old, new))
-        dirty = stack.enter_context(at_rest.dirty(place.image, old.name))
-        lost = extents.without(before.allocated(), after.allocated())
-        changed = extents.zero_outside(extents.union(dirty, lost), after.allocated())
-        yield from extents.clipped(changed, 0, new.snapshot.size_bytes)
+        for record in records:
+            if not _is_there(record, contents):
+                inside.drop(record.name)
+                place.remove(shelf.id_of(record.snapshot.id))

@@ -141,16 +141,21 @@ def _missing(program: str) -> errors.EnvironmentProblem:
     )
 
 
+def in_use(subject: Path, details: str = "") -> driver.StorageUnavailable:
+    """Return what to say of an image that a guest has open."""
+    return driver.StorageUnavailable(
+        f"{subject} is in use by a running guest",
+        details=details,
+        hint="name its QMP socket as the volume (qmp:/run/guest.qmp?node=NAME), or shut it down",
+    )
+
+
 def _failed(subject: Path, said: str) -> errors.RunnerError:
     said = said.strip()
     if "qemu-nbd: not found" in said:
         return _missing("qemu-nbd")
     if " lock" in said and "Failed to get" in said:
-        return driver.StorageUnavailable(
-            f"{subject} is in use by a running guest",
-            details=said,
-            hint="name its QMP socket as the volume (qmp:/run/guest.qmp?node=NAME), or shut it down",
-        )
+        return in_use(subject, said)
     if "not in qcow2 format" in said:
         return driver.StorageError(
             f"{subject} is no qcow2 image", code="RT306", details=said, hint="snapshot raw images with the driver file"

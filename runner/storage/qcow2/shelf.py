@@ -61,9 +61,10 @@ def id_of(snapshot: ids.SnapshotId) -> str:
     return snapshot.rpartition("/")[2]
 
 
-def is_ours(name: str) -> bool:
-    """Tell whether something within an image or a guest belongs to a snapshot of this driver."""
-    return name.startswith(PREFIX) and ids.is_id(name.removeprefix(PREFIX)[:ID_LENGTH])
+def owner_of(name: str) -> str:
+    """Return the name of the snapshot for whose sake something in an image or a guest was made; empty if for none."""
+    id = name.removeprefix(PREFIX)[:ID_LENGTH]
+    return name_of(id) if name.startswith(PREFIX) and ids.is_id(id) else ""
 
 
 class Shelf:
@@ -86,6 +87,10 @@ class Shelf:
     def scratch_of(self, id: str) -> Path:
         """Return where a guest puts the old content of what it overwrites."""
         return self.place / f"{id}{_SCRATCH}"
+
+    def exists(self) -> bool:
+        """Tell whether there is such a directory, which there is while there are snapshots."""
+        return self.place.is_dir()
 
     @contextlib.contextmanager
     def locked(self, cancel: cancels.CancelToken | None = None) -> Iterator[int]:
@@ -112,7 +117,7 @@ class Shelf:
     def records(self) -> list[Record]:
         """Return what is written down, oldest first."""
         found = []
-        names = [path.name for path in self.place.glob(f"*{_FACTS}")] if self.place.is_dir() else []
+        names = [path.name for path in self.place.glob(f"*{_FACTS}")] if self.exists() else []
         for name in names:
             with contextlib.suppress(driver.SnapshotMissing):  # it is being deleted
                 found.append(self.read(name.removesuffix(_FACTS)))
@@ -162,8 +167,8 @@ class Shelf:
                 path.unlink()
 
     @contextlib.contextmanager
-    def reading(self, id: str) -> Iterator[None]:
-        """Keep a snapshot from being deleted.
+    def reading(self, id: str) -> Iterator[Record]:
+        """Keep a snapshot from being deleted, and its blocks from being released.
 
         Raises:
             SnapshotMissing: If it is gone already.
@@ -172,8 +177,7 @@ class Shelf:
             if descriptor is None:
                 raise absent(self.handle_of(id))
             fcntl.flock(descriptor, fcntl.LOCK_SH)
-            self.read(id)
-            yield
+            yield self.read(id)
 
     @contextlib.contextmanager
     def unread(self, id: str) -> Iterator[None]:

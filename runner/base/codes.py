@@ -63,11 +63,17 @@ _TABLE = (
     _kb("KB313", "A reference names an input that the action does not declare"),
     _kb("KB314", "A reference names an artifact that is not in inputArtifactNames"),
     _kb("KB315", "A reference starts with an unknown root, or does not fit it"),
+    _kb("KB316", "A phase or artifact reads data that may be missing"),
+    _kb("KB317", "An input is never read"),
     _kb("KB320", "Phases wait for each other in a cycle"),
     _kb("KB321", "A retry policy is unknown"),
+    _kb("KB322", "A phase never runs"),
     _kb("KB323", "An error code of a retry is unknown"),
+    _kb("KB324", "A time limit cannot hold"),
+    _kb("KB325", "A limit has no effect"),
     _kb("KB330", "The blueprint of a rehearsal cannot be used"),
     _kb("KB331", "A rehearsal gives or expects what cannot be"),
+    _kb("KB340", "Nothing starts again what a phase stops"),
     # KB4xx: templates
     _kb("KB401", "A template cannot be parsed"),
     _kb("KB402", "A template uses an unknown filter"),
@@ -87,6 +93,8 @@ _TABLE = (
     Code("KB512", "An input has the wrong type or form", Exit.USAGE),
     _kb("KB513", "A required input has a default"),
     _kb("KB520", "A retry could repeat a side effect"),
+    _kb("KB530", "A required capability is missing"),
+    _kb("KB531", "The blueprint is for another version of the runner"),
     # KB6xx: portability
     _kb("KB601", "A level 1 key stands in a Kanister document"),
     # KB7xx: security

@@ -6,9 +6,14 @@ from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
 from runner.model import draft as drafts
 
+# Findings that say that something is nowhere in the action.
+_ABOUT_ALL = frozenset({"KB317", "KB322", "KB324", "KB325", "KB340"})
+
 
 def is_sure(draft: drafts.Draft, found: Diagnostic) -> bool:
     """Tell whether a finding would also be made if what is left out were mended."""
+    if found.code in _ABOUT_ALL:
+        return draft.is_whole(spans.pointer(spans.split_pointer(found.span.pointer)[:2]))
     return not any(draft.in_doubt(pointer) for pointer in _grounds(found))
 
 
@@ -28,6 +33,8 @@ def _grounds(found: Diagnostic) -> list[str]:
             return [f"{action}/inputArtifactNames"]
         case "KB315":
             return [f"{_call(parts)}/foreach"]
+        case "KB316":
+            return [f"{_call(parts)}/when"]
         case "KB321":
             return ["/retryPolicies"]
         case "KB503" | "KB504" | "KB520" if parts[len(spans.split_pointer(_call(parts))) + 1 :] == ():

@@ -12,13 +12,21 @@ from runner.checks.rules import (
     functions,
     graph,
     inputs,
+    limits,
     names,
+    pauses,
     phase_references,
+    quiescing,
     references,
+    requirements,
     retries,
     retry_errors,
     secrets,
+    skipped_data,
     templates,
+    timeouts,
+    unreachable,
+    unused_inputs,
 )
 from runner.model import blueprint as blueprints
 from runner.model import draft as drafts
@@ -37,6 +45,14 @@ RULES: tuple[scopes.Rule, ...] = (
     retries.check,
     retry_errors.check,
     secrets.check,
+    requirements.check,
+    unused_inputs.check,
+    skipped_data.check,
+    unreachable.check,
+    timeouts.check,
+    pauses.check,
+    limits.check,
+    quiescing.check,
 )
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
 from runner.base.jsonvalue import JsonValue
-from runner.base.span import Span, pointer
+from runner.base.span import Span
 from runner.model import blueprint as blueprints
 from runner.plan import edges
 from runner.registry import registry as registries
+from runner.templates import render, template
 
 # What only an instance of a `foreach` can read.
 INSTANCE_ROOTS = frozenset({"item", "key", "index"})
@@ -27,6 +29,7 @@ class Where(Enum):
     CLEANUP = auto()
     DEFER = auto()
     ARTIFACT = auto()
+    GROUP = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +41,29 @@ class Site:
         roots: What may be read here besides the roots of every site: `item`, `key`, `index`.
         owner: What they belong to, for messages: `phase "dump"`.
         call: The call whose arguments they are; None for an artifact.
-        phase: The name of the phase they belong to, also by its revert or cleanup; empty for an artifact.
+        phase: The phase they belong to, also by its revert or cleanup; None for an artifact and a concurrency group.
     """
 
     where: Where
     owner: str
     pointer: str
     values: Mapping[str, JsonValue]
-    phase: str = ""
+    phase: blueprints.Phase | None = None
     call: blueprints.Call | None = None
     expressions: tuple[tuple[str, str], ...] = ()
     roots: frozenset[str] = frozenset()
+
+    def texts(self) -> Iterator[tuple[str, template.Template]]:
+        """Yield every expression and every template, parsed, each with its pointer."""
+        for text, at in self.expressions:
+            # Braces around an expression are a finding of their own.
+            yield at, template.parse(text) if template.is_template(text) else template.parse_bare(text)
+        for at, text in render.templates_in(self.values, self.pointer):
+            yield at, template.parse(text)
+
+    def is_of(self, name: str) -> bool:
+        """Tell whether this belongs to the phase of a name."""
+        return self.phase is not None and self.phase.name == name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,19 +126,26 @@ def _action(action: blueprints.Action, level: blueprints.Level) -> ActionScope:
 
 
 def _reads(site: Site) -> Iterator[edges.Read]:
-    for text, at in site.expressions:
-        yield from edges.expression_reads(text, at)
-    yield from edges.reads(site.values, site.pointer)
+    for at, parsed in site.texts():
+        for reference in parsed.references:
+            yield edges.Read(pointer=at, reference=reference)
 
 
 def _sites(action: blueprints.Action) -> Iterator[Site]:
+    if action.concurrency is not None and action.concurrency.group is not None:
+        yield Site(
+            where=Where.GROUP,
+            owner="the concurrency group",
+            pointer=action.concurrency.pointer,
+            values={"group": action.concurrency.group},
+        )
     for phase in action.phases:
         yield from _phase_sites(phase)
     if action.defer is not None:
         yield from _conditions(action.defer, "the deferPhase")
         yield _site(Where.DEFER, "the deferPhase", action.defer, action.defer)
     for name, values in action.output_artifacts.items():
-        at = action.pointer + pointer(["outputArtifacts", name, "keyValue"])
+        at = action.pointer + spans.pointer(["outputArtifacts", name, "keyValue"])
         yield Site(where=Where.ARTIFACT, owner=f'the artifact "{name}"', pointer=at, values=values)
 
 
@@ -146,7 +168,7 @@ def _conditions(phase: blueprints.Phase, owner: str) -> Iterator[Site]:
             owner=f"`{key}` of {owner}" if key == "when" else f"`foreach.{key}` of {owner}",
             pointer=at,
             values={},
-            phase=phase.name,
+            phase=phase,
             expressions=((text, at),),
             roots=INSTANCE_ROOTS - {"key"} if key == "key" else frozenset(),
         )
@@ -156,7 +178,7 @@ def _conditions(phase: blueprints.Phase, owner: str) -> Iterator[Site]:
             owner=f"`foreach.items` of {owner}",
             pointer=phase.foreach.pointer,
             values={"items": phase.foreach.items},
-            phase=phase.name,
+            phase=phase,
         )
 
 
@@ -166,7 +188,7 @@ def _site(where: Where, owner: str, call: blueprints.Call, phase: blueprints.Pha
         owner=owner,
         pointer=f"{call.pointer}/args",
         values=call.arguments,
-        phase=phase.name,
+        phase=phase,
         call=call,
         roots=frozenset() if phase.foreach is None else INSTANCE_ROOTS,
     )

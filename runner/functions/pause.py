@@ -13,7 +13,7 @@ class PauseArgs(Arguments):
     duration: Duration = argument("How long to wait.", example="30s")
 
 
-@function("Pause", effects=Effects.READS, idempotent=True, pure=True)
+@function("Pause", effects=Effects.READS, idempotent=True, pure=True, duration_argument="duration")
 def pause(ctx: context.PhaseContext, args: PauseArgs) -> context.Until:
     """Wait for some time, which a restart of the runner does not make longer."""
     return context.Until(ctx.clock.now() + args.duration)

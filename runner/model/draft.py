@@ -45,6 +45,10 @@ class Draft:
         parent = pointer.rpartition("/")[0]
         return pointer in self.doubts or (parent in self.strays and nodes.at(self.written, pointer) is None)
 
+    def is_whole(self, pointer: str) -> bool:
+        """Tell whether nothing was left out of a part of the document."""
+        return not any(each == pointer or each.startswith(f"{pointer}/") for each in self.doubts)
+
 
 def make(root: nodes.MapNode, found: Iterable[Diagnostic], text: str, file: str) -> Draft:
     """Build a draft from a document and the errors in its YAML and its shape."""

@@ -70,6 +70,12 @@ def retry_of(blueprint: blueprints.Blueprint, call: blueprints.Call) -> blueprin
     return blueprint.retry_policies.get(call.retry) if isinstance(call.retry, str) else call.retry
 
 
+def filled(written: blueprints.RetrySpec) -> plan.Retry:
+    """Return a retry with the usual values for what the document leaves to the runner."""
+    values = {field.name: getattr(written, field.name) for field in dataclasses.fields(written)}
+    return plan.Retry(**{name: value for name, value in values.items() if value is not None})
+
+
 def _foreach(written: blueprints.Foreach | None) -> plan.Foreach | None:
     if written is None:
         return None
@@ -153,9 +159,4 @@ class _Compiler:
         if spec is None:
             is_own = self._blueprint.level is blueprints.Level.OWN
             return USUAL_RETRY if idempotent and is_own else plan.Retry()
-        written = {
-            name: getattr(spec, name)
-            for name in ("limit", "errors", "initial", "factor", "maximum", "jitter")
-            if getattr(spec, name) is not None
-        }
-        return plan.Retry(**written)
+        return filled(spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -53,6 +54,12 @@ class Retry:
     factor: float = 2.0
     maximum: timedelta = timedelta(minutes=2)
     jitter: float = 0.2
+
+    def pause(self, retries: int) -> float:
+        """Return the seconds between one attempt and the next, without the jitter, after some retries."""
+        # The largest power that a float can hold is far beyond any pause.
+        power = retries if self.factor <= 1 else min(retries, int(700 / math.log(self.factor)))
+        return min(self.initial.total_seconds() * self.factor**power, self.maximum.total_seconds())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ class FunctionSpec:
     Attributes:
         idempotent: Whether running it twice with equal arguments leaves the world as running it once.
         idempotent_argument: Name of the boolean argument by which the author says so (`RunCommand`), if any.
+        duration_argument: Name of the argument that says how long a call takes (`Pause`), if any.
         dynamic_outputs: Whether it returns outputs that the phase declares (`outputs:`), unknown to the model.
         pure: Whether its arguments and the time decide alone what it returns; rehearsals call it as it is.
         find: Looks for what an earlier attempt with the same token created; None if nothing can be looked for.
@@ -46,6 +47,7 @@ class FunctionSpec:
     arguments: type[args.Arguments]
     outputs: type[args.Outputs]
     idempotent_argument: str | None = None
+    duration_argument: str | None = None
     dynamic_outputs: bool = False
     pure: bool = False
     since: str = "0.1"
@@ -84,6 +86,7 @@ def function(
     effects: Effects,
     idempotent: bool,
     idempotent_argument: str | None = None,
+    duration_argument: str | None = None,
     dynamic_outputs: bool = False,
     pure: bool = False,
     since: str = "0.1",
@@ -115,6 +118,7 @@ def function(
             arguments=arguments,
             outputs=outputs,
             idempotent_argument=idempotent_argument,
+            duration_argument=duration_argument,
             dynamic_outputs=dynamic_outputs,
             pure=pure,
             since=since,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.templates import evaluate, expression, kinds, problem
+from runner.templates import evaluate, kinds, problem, template
 
 
 def value(text: str, roots: Mapping[str, object]) -> object:
@@ -14,14 +14,7 @@ def value(text: str, roots: Mapping[str, object]) -> object:
         TemplateError: KB401 to KB405.
         SecretMisuse: KB702 if it looks at a secret.
     """
-    parsed = expression.parse(text)
-    for found in parsed.problems:
-        raise problem.TemplateError(found.message, code=found.code, hint=found.hint)
-    assert parsed.node is not None, "an expression with problems is not evaluated"
-    try:
-        return evaluate.evaluate(parsed.node, roots)
-    except RecursionError as error:
-        raise problem.TemplateError("a value that the expression reads is nested too deeply") from error
+    return template.parse_bare(text).render(roots)
 
 
 def condition(text: str, roots: Mapping[str, object]) -> bool:

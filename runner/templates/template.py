@@ -68,6 +68,19 @@ def parse(text: str) -> Template:
     )
 
 
+@functools.lru_cache(maxsize=16384)
+def parse_bare(text: str) -> Template:
+    """Parse a whole text as one expression without braces, as `when` and `foreach` hold it."""
+    parsed = expression.parse(text)
+    return Template(
+        parts=(parsed,),
+        problems=parsed.problems,
+        references=parsed.references,
+        is_typed=True,
+        is_reference=_is_reference(parsed),
+    )
+
+
 def is_template(text: str) -> bool:
     """Tell whether a text is more than plain text."""
     return scan.marks_template(text)

@@ -88,6 +88,17 @@ def assert_that(ctx: context.PhaseContext, args: AssertArguments) -> None:
     """Fail unless something holds."""
 
 
+class PauseArguments(args.Arguments):
+    """Arguments of `Pause`."""
+
+    duration: args.Duration = args.argument("How long to wait.")
+
+
+@function.function("Pause", effects=function.Effects.READS, idempotent=True, duration_argument="duration")
+def pause(ctx: context.PhaseContext, args: PauseArguments) -> None:
+    """Wait."""
+
+
 def export_outputs() -> args.ExportOutputs:
     """Return the outputs of an empty export."""
     return args.ExportOutputs(export="0" * 26, bytes_read=0, bytes_new=0, bytes_stored=0)
@@ -95,4 +106,4 @@ def export_outputs() -> args.ExportOutputs:
 
 def sample_registry() -> registry.Registry:
     """Return a registry of these functions."""
-    return registry.Registry([run_command, snapshot_volume, delete_snapshot, backup_files, assert_that])
+    return registry.Registry([run_command, snapshot_volume, delete_snapshot, backup_files, assert_that, pause])

@@ -27,6 +27,7 @@ HOMES = {
     "networkx": ("runner/plan",),
     "obstore": ("runner/locations",),
     "openstack": ("runner/storage/openstack",),
+    "packaging": ("runner/checks",),
     "pathspec": ("runner/repository",),
     "psutil": ("runner/base", "runner/processes"),
     "pydantic": ("runner/registry", "runner/functions", "runner/engine"),

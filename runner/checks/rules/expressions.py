@@ -1,4 +1,4 @@
-"""Bare expressions can be parsed (KB401 to KB405) and are bare (KB410); the keys of a written list differ (KB412)."""
+"""Expressions are bare (KB410), and the keys of a written list differ (KB412)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from runner.base.diagnostic import Diagnostic
 from runner.checks import scope as scopes
 from runner.model import blueprint as blueprints
-from runner.templates import expression, template
+from runner.templates import template
 
 
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
-    """Report conditions and `foreach` expressions that cannot be parsed, and keys that stand for two items."""
+    """Report expressions in braces, and keys that stand for two items."""
     for each in scope.actions:
         for site in each.sites:
             for text, pointer in site.expressions:
@@ -28,14 +28,6 @@ def _expression(scope: scopes.Scope, text: str, pointer: str) -> Iterator[Diagno
             message="an expression stands here, not a template",
             span=scope.blueprint.span(pointer),
             hint=f"write it without braces: {text.replace('{{', '').replace('}}', '').strip()}",
-        )
-        return
-    for problem in expression.parse(text).problems:
-        yield Diagnostic(
-            code=problem.code,
-            message=problem.message,
-            span=scope.blueprint.part_span(pointer, problem.offset, problem.offset + problem.length),
-            hint=problem.hint,
         )
 
 

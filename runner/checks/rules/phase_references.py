@@ -17,7 +17,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
     """Report references to phases and outputs that lead nowhere, or that come too early."""
     for each in scope.actions:
         for use in each.uses:
-            if use.read.reference.root == "phases":
+            if use.read.reference.root == "phases" and use.site.where is not Where.GROUP:
                 yield from _reference(scope, each, use)
         for phase in each.action.phases:
             yield from _declared(scope, phase)
@@ -33,16 +33,18 @@ def _reference(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use)
     elif name not in action.phases:
         yield _unknown_phase(scope, action, use, name)
     else:
-        yield from _data(scope, action.phases[name], use)
+        yield from _data(scope, action, action.phases[name], use)
 
 
-def _data(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use) -> Iterator[Diagnostic]:
+def _data(
+    scope: scopes.Scope, action: scopes.ActionScope, phase: blueprints.Phase, use: scopes.Use
+) -> Iterator[Diagnostic]:
     """Report what is read of a phase: `outputs`, or `each` from outside where it has instances."""
     path, name = use.read.reference.path, phase.name
     wanted = "outputs" if phase.foreach is None or _is_own_undo(use, name) else "each"
     if len(path) > 2 and path[2] == wanted:
         yield from _output(scope, phase, use, 3 if wanted == "outputs" else 5)
-        yield from _order(scope, use, name)
+        yield from _order(scope, action, use, name)
     elif wanted == "each":
         message = f'phase "{name}" has an instance for each item, and no outputs of its own'
         yield _odd(scope, use, 2, message, f"write phases.{name}.each, or phases.{name}.each.KEY.outputs.NAME")
@@ -53,7 +55,7 @@ def _data(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use) -> Iter
 
 def _is_own_undo(use: scopes.Use, name: str) -> bool:
     """Tell whether the revert or cleanup of a phase reads it: that belongs to one instance."""
-    return use.site.phase == name and use.site.where in (Where.REVERT, Where.CLEANUP)
+    return use.site.is_of(name) and use.site.where in (Where.REVERT, Where.CLEANUP)
 
 
 def _unknown_phase(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use, name: str) -> Diagnostic:
@@ -95,16 +97,16 @@ def _output(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use, at: i
     )
 
 
-def _order(scope: scopes.Scope, use: scopes.Use, name: str) -> Iterator[Diagnostic]:
+def _order(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use, name: str) -> Iterator[Diagnostic]:
     """Report what is read before, or without, the phase having succeeded; the rest is a matter of the graph."""
     guarded = use.read.reference.guarded
-    is_own = use.site.phase == name
+    is_own = use.site.is_of(name)
     if use.site.where in (Where.PHASE, Where.CONDITION) and is_own:
         yield _early(scope, use, f"{use.site.owner} reads its own outputs", "read another phase or an input")
     elif use.site.where is Where.CLEANUP and is_own and not guarded:
         message = f"{use.site.owner} reads outputs that are missing when the phase failed"
         yield _early(scope, use, message, "add a filter: {{ … | default(…) }}, or use `revert`")
-    elif use.site.where is Where.DEFER and not guarded:
+    elif use.site.phase is not None and use.site.phase is action.action.defer and not guarded:
         message = f'{use.site.owner} reads outputs of phase "{name}", which may have failed by then'
         yield _early(scope, use, message, "add a filter: {{ … | default(…) }}", Severity.WARNING)
 

@@ -26,11 +26,17 @@ ROOTS: Mapping[str, str] = MappingProxyType(
 )
 
 
+# What is known when a run asks for its concurrency group.
+_GROUP_ROOTS = frozenset({"inputs", "object"})
+
+
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
     """Report references whose root, input or artifact does not exist."""
     for each in scope.actions:
         for use in each.uses:
             match use.read.reference.root:
+                case root if use.site.where is scopes.Where.GROUP and root in ROOTS and root not in _GROUP_ROOTS:
+                    yield _group(scope, use, root)
                 case "phases":
                     continue
                 case "inputs":
@@ -46,7 +52,7 @@ def _root(scope: scopes.Scope, use: scopes.Use, root: str) -> Iterator[Diagnosti
         return
     if root in scopes.INSTANCE_ROOTS:
         message = f'{use.site.owner} reads "{root}", which only an instance of a foreach has'
-        hint = "give the phase a `foreach`, or read an input"
+        hint = "read an input" if use.site.phase is None else "give the phase a `foreach`, or read an input"
         yield Diagnostic(code="KB315", message=message, span=scope.part(use, 0), hint=hint)
     elif root not in ROOTS:
         message = f'{use.site.owner} reads "{root}", which does not exist'
@@ -60,20 +66,19 @@ def _root(scope: scopes.Scope, use: scopes.Use, root: str) -> Iterator[Diagnosti
         )
 
 
+def _group(scope: scopes.Scope, use: scopes.Use, root: str) -> Diagnostic:
+    message = f'{use.site.owner} reads "{root}", which is not known before the run starts'
+    hint = "read inputs or the object"
+    return Diagnostic(code="KB315", message=message, span=scope.part(use, 0), hint=hint)
+
+
 def _input(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) -> Iterator[Diagnostic]:
     path, inputs = use.read.reference.path, action.action.inputs
     if len(path) < 2:
         return
     declared = inputs.get(str(path[1]))
     if declared is None:
-        yield Diagnostic(
-            code="KB313",
-            message=f'{use.site.owner} reads the undeclared input "{path[1]}"',
-            span=scope.part(use, 1),
-            hint=suggest.hint(str(path[1]), inputs)
-            if inputs
-            else f'declare it under `inputs` of "{action.action.name}"',
-        )
+        yield _undeclared(scope, action, use, str(path[1]))
     elif not (declared.required or declared.has_default or use.read.reference.guarded):
         yield Diagnostic(
             code="KB404",
@@ -82,6 +87,22 @@ def _input(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) -> 
             hint="make it `required`, give it a `default`, or use the filter default",
             related=(Related(span=scope.blueprint.span(declared.pointer, key=True), message="it is declared here"),),
         )
+
+
+def _undeclared(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use, name: str) -> Diagnostic:
+    inputs = action.action.inputs
+    best = suggest.closest(name, inputs)
+    related: tuple[Related, ...] = ()
+    if best is not None:
+        place = scope.blueprint.span(inputs[best].pointer, key=True)
+        related = (Related(span=place, message=f'"{best}" is declared here'),)
+    return Diagnostic(
+        code="KB313",
+        message=f'{use.site.owner} reads the undeclared input "{name}"',
+        span=scope.part(use, 1),
+        hint=suggest.hint(name, inputs) if inputs else f'declare it under `inputs` of "{action.action.name}"',
+        related=related,
+    )
 
 
 def _artifact(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) -> Iterator[Diagnostic]:

@@ -34,7 +34,14 @@ def _use(scope: scopes.Scope, use: scopes.Use) -> Iterator[Diagnostic]:
             span=scope.part(use, -1),
             hint="store where the secret is found instead; restore points are not vaults",
         )
-    if use.read.reference.decides:
+    elif use.site.where is scopes.Where.GROUP:
+        yield Diagnostic(
+            code="KB702",
+            message=f"{use.site.owner} would show the secret {use.read.reference}",
+            span=scope.part(use, -1),
+            hint="name the group by something that everybody may see",
+        )
+    if use.read.reference.decides or use.site.where is scopes.Where.CONDITION:
         yield Diagnostic(
             code="KB702",
             message=f"{use.site.owner} decides by the secret {use.read.reference}",

@@ -1,4 +1,4 @@
-"""Every template can be parsed and keeps to what templates may do (KB401, KB402, KB403, KB405)."""
+"""Every template and expression can be parsed and keeps to what is allowed in it (KB401, KB402, KB403, KB405)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from runner.base.diagnostic import Diagnostic
 from runner.checks import scope as scopes
 from runner.model import blueprint as blueprints
-from runner.templates import render, template
 
 
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
@@ -16,8 +15,8 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
         return
     for each in scope.actions:
         for site in each.sites:
-            for pointer, text in render.templates_in(site.values, site.pointer):
-                for problem in template.parse(text).problems:
+            for pointer, parsed in site.texts():
+                for problem in parsed.problems:
                     yield Diagnostic(
                         code=problem.code,
                         message=problem.message,

@@ -81,6 +81,7 @@ _TABLE = (
     _kb("KB404", "A template reads something undefined"),
     _kb("KB405", "A filter or comparison of a template failed"),
     _kb("KB410", "A condition or the items of a foreach are not what they must be"),
+    _kb("KB411", "Values are compared that can never be alike"),
     _kb("KB412", "A key of a foreach cannot be used"),
     # KB5xx: functions, arguments, inputs
     _kb("KB501", "The function is unknown"),
@@ -101,6 +102,7 @@ _TABLE = (
     _kb("KB701", "A secret would be stored in a restore point"),
     _kb("KB702", "A secret is used where it would be seen"),
     Code("KB703", "A secret input has a literal value in the document or on the command line", Exit.USAGE),
+    _kb("KB710", "A value is put into shell text as it is"),
     # RT1xx: planning and the command line
     Code("RT101", "The command line is off", Exit.USAGE),
     Code("RT102", "The document has errors", Exit.INVALID),

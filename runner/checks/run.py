@@ -8,6 +8,7 @@ from runner.checks import doubts
 from runner.checks import scope as scopes
 from runner.checks.rules import (
     arguments,
+    conditions,
     expressions,
     functions,
     graph,
@@ -22,9 +23,11 @@ from runner.checks.rules import (
     retries,
     retry_errors,
     secrets,
+    shell_text,
     skipped_data,
     templates,
     timeouts,
+    types,
     unreachable,
     unused_inputs,
 )
@@ -40,6 +43,8 @@ RULES: tuple[scopes.Rule, ...] = (
     expressions.check,
     references.check,
     phase_references.check,
+    types.check,
+    conditions.check,
     arguments.check,
     inputs.check,
     retries.check,
@@ -53,6 +58,7 @@ RULES: tuple[scopes.Rule, ...] = (
     pauses.check,
     limits.check,
     quiescing.check,
+    shell_text.check,
 )
 
 

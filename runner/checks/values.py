@@ -1,16 +1,15 @@
-"""What the document tells about the values that templates read: whether they are secret, and their type."""
+"""What the document tells about the values of templates: whether they are secret, and an example of their type."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from runner.base import secret
+from runner.checks import declared
 from runner.checks import scope as scopes
-from runner.registry import function, registry
-from runner.templates import references, template
-
-
-def outputs_of(spec: function.FunctionSpec) -> list[str]:
-    """Return the names of the outputs that a function always has."""
-    return [field.alias or name for name, field in spec.outputs.model_fields.items()]
+from runner.templates import references, template, value_types
+from runner.templates.value_types import Type
 
 
 def is_secret(scope: scopes.ActionScope, reference: references.Reference) -> bool:
@@ -29,50 +28,25 @@ def is_secret(scope: scopes.ActionScope, reference: references.Reference) -> boo
     return False
 
 
-def example(scope: scopes.ActionScope, text: str, functions: registry.Registry) -> object:
+def example(reader: declared.Reader, text: str) -> object:
     """Return a value of the type that a template yields, or its text where the type is not known."""
     parsed = template.parse(text)
-    hidden = [reference for reference in parsed.references if is_secret(scope, reference)]
+    hidden = [reference for reference in parsed.references if is_secret(reader.action, reference)]
     if hidden:
         return secret.Secret(str(hidden[0]), str)
-    if not parsed.is_reference:
+    type_, _ = reader.typed(parsed)
+    if not parsed.is_typed or parsed.problems or type_ not in _EXAMPLES:
         return text
-    return _of_type(_type(scope, parsed.references[0], functions), text)
+    return _EXAMPLES[type_]
 
 
-def _of_type(name: str | None, text: str) -> object:
-    match name:
-        case "integer":
-            return 1
-        case "number":
-            return 1.5
-        case "boolean":
-            return True
-        case "array":
-            return []
-        case "object":
-            return {}
-        case "string" | "path":
-            return ""
-    return text
-
-
-def _type(scope: scopes.ActionScope, reference: references.Reference, functions: registry.Registry) -> str | None:
-    match reference.path:
-        case ("inputs", str() as name) if name in scope.action.inputs:
-            return scope.action.inputs[name].type
-        case ("phases", str() as phase, "outputs", str() as name) if phase in scope.phases:
-            declared = scope.phases[phase].outputs.get(name)
-            if declared is not None:
-                return declared.type
-            spec = functions.find(scope.phases[phase].function)
-            return None if spec is None else _model_type(spec, name)
-    return None
-
-
-def _model_type(spec: function.FunctionSpec, output: str) -> str | None:
-    for name, field in spec.outputs.model_fields.items():
-        if output == (field.alias or name):
-            plain: dict[object, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
-            return plain.get(field.annotation)
-    return None
+_EXAMPLES: Mapping[Type, object] = MappingProxyType(
+    {
+        value_types.declared("string"): "",
+        value_types.declared("integer"): 1,
+        value_types.declared("number"): 1.5,
+        value_types.declared("boolean"): True,
+        value_types.declared("array"): [],
+        value_types.declared("object"): {},
+    }
+)

@@ -12,7 +12,7 @@ import pydantic
 from runner.base import errors
 from runner.processes import commands
 from runner.registry import context
-from runner.registry.args import Arguments, SecretText, argument
+from runner.registry.args import Arguments, CommandLine, SecretText, ShellText, argument
 
 VariableName = Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
@@ -28,12 +28,12 @@ class CommandArguments(Arguments):
 
     ways: ClassVar[tuple[str, ...]] = ("command", "script")
 
-    command: Annotated[list[str], pydantic.Field(min_length=1)] | None = argument(
+    command: Annotated[CommandLine, pydantic.Field(min_length=1)] | None = argument(
         "Program and arguments, run without a shell. Everybody on the machine can read them: no secrets here.",
         default=None,
         example=["pg_dump", "--format=custom", "shop"],
     )
-    script: str | None = argument(
+    script: ShellText | None = argument(
         "Shell text, run by `sh -eu -c`, so that it stops at the first command that fails. No secrets here.",
         default=None,
         example='systemctl stop shop\nrm -f "$RUNNER_WORK/ready"\n',

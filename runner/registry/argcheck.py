@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runner.base import secret, suggest
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonValue
-from runner.registry import function
+from runner.registry import args, function
 from runner.templates import kinds, references
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ def _problem(spec: function.FunctionSpec, details: ErrorDetails, values: Mapping
             code="KB502", message=f"{named} is unknown", hint="remove it", pointer=pointer, at_key=True
         ), value
     if isinstance(value, secret.Secret):
-        hint = "pass it in an argument that takes secrets, such as an environment variable"
+        takers = args.taking_secrets(spec.arguments)
+        hint = f"pass it in {' or '.join(takers)}" if takers else f"{spec.name} takes no secrets: leave it out"
         return Problem(
             code="KB702", message=f"{named} would show the secret {value.label}", hint=hint, pointer=pointer
         ), value

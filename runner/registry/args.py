@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import typing
+from collections.abc import Iterator
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Annotated, Any, TypeAlias
 
 import pydantic
@@ -74,11 +77,49 @@ def argument(
     return pydantic.Field(default, description=description, examples=examples, **rules)
 
 
+class Meaning(Enum):
+    """What an argument is to whoever reads it, beyond its type; stands in its annotation."""
+
+    SHELL_TEXT = auto()
+    COMMAND_LINE = auto()
+
+
+# Text that a shell reads: values in it must be quoted.
+ShellText: TypeAlias = Annotated[str, Meaning.SHELL_TEXT]
+
+# A program and its arguments; where the program is a shell, one of them is shell text.
+CommandLine: TypeAlias = Annotated[list[str], Meaning.COMMAND_LINE]
+
 # A text that may be a secret: the function passes it to `ctx.reveal` where it leaves the process (environment, file).
 SecretText: TypeAlias = Annotated[
     str | secret.Secret,
     json_schema.WithJsonSchema({"type": "string", "description": "Text, or a secret."}),
 ]
+
+
+def meanings(model: type[Arguments]) -> dict[str, Meaning]:
+    """Return the arguments, as documents name them, whose annotation has a meaning."""
+    found = {}
+    for name, field in model.model_fields.items():
+        for meaning in _meanings(Annotated[field.annotation, None, *field.metadata]):
+            found[field.alias or name] = meaning
+    return found
+
+
+def taking_secrets(model: type[Arguments]) -> list[str]:
+    """Return the arguments, as documents name them, that may hold secrets."""
+    return [field.alias or name for name, field in model.model_fields.items() if _takes_secret(field.annotation)]
+
+
+def _takes_secret(annotation: Any) -> bool:
+    return annotation is secret.Secret or any(map(_takes_secret, typing.get_args(annotation)))
+
+
+def _meanings(annotation: Any) -> Iterator[Meaning]:
+    for part in typing.get_args(annotation):
+        if isinstance(part, Meaning):
+            yield part
+        yield from _meanings(part)
 
 
 def _read_duration(value: object) -> timedelta:

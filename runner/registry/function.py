@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from runner.registry import args, context, estimates
+from runner.templates import value_types
 
 Call: TypeAlias = Callable[[context.PhaseContext, Any], "args.Outputs | context.Gate | None"]
 Find: TypeAlias = Callable[[context.PhaseContext, Any, str], "args.Outputs | None"]
@@ -78,6 +79,19 @@ class FunctionSpec:
         """
         self.estimate = estimate
         return estimate
+
+
+def outputs_of(spec: FunctionSpec) -> list[str]:
+    """Return the names of the outputs that a function always has, as documents write them."""
+    return [known.alias or name for name, known in spec.outputs.model_fields.items()]
+
+
+def output_type(spec: FunctionSpec, output: str) -> value_types.Type:
+    """Return the type of an output; one that only a phase can declare may be anything."""
+    for name, known in spec.outputs.model_fields.items():
+        if output == (known.alias or name):
+            return value_types.of_annotation(known.annotation)
+    return value_types.ANY
 
 
 def function(

@@ -14,6 +14,7 @@ from jinja2 import parser as jinja_parser
 
 from runner.base import suggest
 from runner.templates import functions, problem, references
+from runner.templates.references import Path
 
 # Bounds of one expression. They keep the recursion of the parser far from the interpreter's limit.
 _LONGEST = 4000
@@ -50,12 +51,26 @@ _REFUSED: tuple[tuple[type[nodes.Node] | tuple[type[nodes.Node], ...], str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """The inside of one `{{ … }}`, parsed; it can be evaluated only if it has no problems."""
+    """The inside of one `{{ … }}`, parsed; it can be evaluated only if it has no problems.
 
-    source: str
+    Attributes:
+        offset: Where it starts in the text of the template, without white space around it.
+        length: How long it is there.
+    """
+
+    offset: int
+    length: int
     node: nodes.Expr | None
     problems: tuple[problem.Problem, ...]
     references: tuple[references.Reference, ...]
+
+    def place(self, path: Path) -> tuple[int, int]:
+        """Return offset and length of the first reference with this path."""
+        for found in self.references:
+            if found.path == path:
+                start = found.places[0][0]
+                return start, sum(found.places[-1]) - start
+        return self.offset, self.length
 
 
 @functools.lru_cache(maxsize=16384)
@@ -72,13 +87,14 @@ def parse(source: str, offset: int = 0) -> Expression:
     if fault is not None or node is None:
         code, message, hint = fault or ("KB401", "the template cannot be parsed", "")
         found = problem.Problem(code=code, message=message, hint=hint, offset=start, length=length)
-        return Expression(source=source, node=None, problems=(found,), references=())
+        return Expression(offset=start, length=length, node=None, problems=(found,), references=())
     problems = tuple(
         problem.Problem(code=code, message=message, hint=hint, offset=start, length=length)
         for code, message, hint in _faults(node)
     )
     read = tuple(references.find(node, source, offset))
-    return Expression(source=source, node=None if problems else node, problems=problems, references=read)
+    usable = None if problems else node
+    return Expression(offset=start, length=length, node=usable, problems=problems, references=read)
 
 
 @functools.cache

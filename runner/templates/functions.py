@@ -1,6 +1,7 @@
 """The functions of templates, used as filters (`{{ value | name(argument) }}`): one table, documented by docstrings.
 
-Each gets the value on its left first. A wrong use raises `ValueError` or `TypeError` with a sentence for people.
+Each gets the value on its left first. Its annotations say what it takes and gives, and expressions are checked against
+them before a run; what only the run shows raises `ValueError` or `TypeError` with a sentence for people.
 `default` stands in the table for its documentation; it is applied by the evaluation, which alone sees what is missing.
 """
 
@@ -18,6 +19,7 @@ from types import MappingProxyType
 
 from runner.base import durations, jsonvalue, quantities
 from runner.templates import kinds, lists, patterns
+from runner.templates.value_types import ShellSafe
 
 # What a filter raises when it cannot work with what it gets: the wrong form, type, size or depth.
 FAILURES = (ValueError, TypeError, ArithmeticError, RecursionError)
@@ -34,7 +36,7 @@ def to_json(value: object) -> str:
     return jsonvalue.canonical(value)  # type: ignore[arg-type]
 
 
-def from_json(value: object) -> object:
+def from_json(value: str) -> object:
     """Read a JSON text.
 
     Example:
@@ -55,7 +57,7 @@ def quote(value: object) -> str:
     return json.dumps(kinds.text_of(value), ensure_ascii=False)
 
 
-def sh(value: object) -> str:
+def sh(value: object) -> ShellSafe:
     """Quote a text as one word of a shell command; a list becomes several words.
 
     Example:
@@ -66,7 +68,7 @@ def sh(value: object) -> str:
     return shlex.quote(kinds.text_of(value))
 
 
-def b64enc(value: object) -> str:
+def b64enc(value: object) -> ShellSafe:
     """Encode a text as base64.
 
     Example:
@@ -75,7 +77,7 @@ def b64enc(value: object) -> str:
     return base64.b64encode(kinds.text_of(value).encode()).decode()
 
 
-def b64dec(value: object) -> str:
+def b64dec(value: str) -> str:
     """Decode base64 into a text.
 
     Example:
@@ -87,7 +89,7 @@ def b64dec(value: object) -> str:
         raise ValueError("not the base64 form of a UTF-8 text") from error
 
 
-def sha256(value: object) -> str:
+def sha256(value: object) -> ShellSafe:
     """Hash a text with SHA-256, in hexadecimal.
 
     Example:
@@ -105,7 +107,7 @@ def default(value: object, otherwise: object) -> object:
     return value
 
 
-def indent(value: object, width: int = 4) -> str:
+def indent(value: str, width: int = 4) -> str:
     r"""Put spaces before every line but the first.
 
     Example:
@@ -118,7 +120,7 @@ def indent(value: object, width: int = 4) -> str:
     return text.replace("\n", "\n" + " " * width)
 
 
-def trim(value: object) -> str:
+def trim(value: str) -> str:
     """Remove white space at both ends.
 
     Example:
@@ -127,7 +129,7 @@ def trim(value: object) -> str:
     return kinds.text(value).strip()
 
 
-def lower(value: object) -> str:
+def lower(value: str) -> str:
     """Write in lower case.
 
     Example:
@@ -136,7 +138,7 @@ def lower(value: object) -> str:
     return kinds.text(value).lower()
 
 
-def upper(value: object) -> str:
+def upper(value: str) -> str:
     """Write in upper case.
 
     Example:
@@ -145,7 +147,7 @@ def upper(value: object) -> str:
     return kinds.text(value).upper()
 
 
-def replace(value: object, old: object, new: object) -> str:
+def replace(value: str, old: str, new: str) -> str:
     """Replace every occurrence of one text by another.
 
     Example:
@@ -158,7 +160,7 @@ def replace(value: object, old: object, new: object) -> str:
     return text.replace(wanted, put)
 
 
-def split(value: object, separator: object) -> list[str]:
+def split(value: str, separator: str) -> list[str]:
     """Cut a text into a list.
 
     Example:
@@ -169,7 +171,7 @@ def split(value: object, separator: object) -> list[str]:
     return kinds.text(value).split(kinds.text(separator))
 
 
-def join(value: object, separator: object = "") -> str:
+def join(value: Sequence[object], separator: str = "") -> str:
     """Write a list as one text, with a separator between the items.
 
     Example:
@@ -180,7 +182,7 @@ def join(value: object, separator: object = "") -> str:
     return kinds.text(separator).join(items)
 
 
-def regex_match(value: object, pattern: object) -> bool:
+def regex_match(value: str, pattern: str) -> bool:
     """Tell whether a regular expression (RE2) matches somewhere in a text; `^` and `$` stand for its ends.
 
     Example:
@@ -189,7 +191,7 @@ def regex_match(value: object, pattern: object) -> bool:
     return patterns.matches(kinds.text(pattern), kinds.text(value))
 
 
-def regex_replace(value: object, pattern: object, replacement: object) -> str:
+def regex_replace(value: str, pattern: str, replacement: str) -> str:
     r"""Replace what a regular expression (RE2) matches; `\\1` stands for what its first group has matched.
 
     Example:
@@ -198,7 +200,7 @@ def regex_replace(value: object, pattern: object, replacement: object) -> str:
     return patterns.replaced(kinds.text(pattern), kinds.text(value), kinds.text(replacement), kinds.LARGEST_TEXT)
 
 
-def basename(value: object) -> str:
+def basename(value: str) -> str:
     """Take the last part of a path.
 
     Example:
@@ -207,7 +209,7 @@ def basename(value: object) -> str:
     return posixpath.basename(kinds.text(value).rstrip("/"))
 
 
-def dirname(value: object) -> str:
+def dirname(value: str) -> str:
     """Take the directory of a path.
 
     Example:
@@ -216,7 +218,7 @@ def dirname(value: object) -> str:
     return posixpath.dirname(kinds.text(value).rstrip("/") or kinds.text(value))
 
 
-def in_bytes(value: object) -> int:
+def in_bytes(value: int | str) -> int:
     """Read a size such as `10Gi`, `64KiB` or `4096` as a number of bytes.
 
     Example:
@@ -225,7 +227,7 @@ def in_bytes(value: object) -> int:
     return value if kinds.is_whole(value) else quantities.parse_bytes(kinds.text(value))  # type: ignore[return-value]
 
 
-def duration(value: object) -> float:
+def duration(value: str) -> float:
     """Read a duration such as `1h30m` as seconds.
 
     Example:
@@ -234,7 +236,7 @@ def duration(value: object) -> float:
     return durations.parse(kinds.text(value)).total_seconds()
 
 
-def date(value: object, form: object = "%Y-%m-%dT%H:%M:%SZ") -> str:
+def date(value: str | float, form: str = "%Y-%m-%dT%H:%M:%SZ") -> str:
     """Write a moment (RFC 3339 text, or seconds since 1970) in another form, in UTC.
 
     Example:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from runner.templates import kinds
 
 
-def length(value: object) -> int:
+def length(value: str | Mapping[str, object] | Sequence[object]) -> int:
     """Count the items of a list or mapping, or the characters of a text.
 
     Example:
@@ -18,7 +18,7 @@ def length(value: object) -> int:
     return len(value)
 
 
-def keys(value: object) -> list[object]:
+def keys(value: Mapping[str, object]) -> list[object]:
     """List the keys of a mapping, in its order.
 
     Example:
@@ -27,7 +27,7 @@ def keys(value: object) -> list[object]:
     return list(kinds.mapping(value))
 
 
-def values(value: object) -> list[object]:
+def values(value: Mapping[str, object]) -> list[object]:
     """List the values of a mapping, in its order.
 
     Example:
@@ -36,7 +36,7 @@ def values(value: object) -> list[object]:
     return list(kinds.mapping(value).values())
 
 
-def pluck(value: object, path: object) -> list[object]:
+def pluck(value: Mapping[str, object] | Sequence[object], path: str) -> list[object]:
     """Take the same part of every item of a list, or of every value of a mapping such as `phases.NAME.each`.
 
     Example:
@@ -47,7 +47,7 @@ def pluck(value: object, path: object) -> list[object]:
     return [_part(item, parts, number) for number, item in enumerate(items)]
 
 
-def sort(value: object) -> list[object]:
+def sort(value: Sequence[object]) -> list[object]:
     """Sort a list of texts or of numbers.
 
     Example:
@@ -56,7 +56,7 @@ def sort(value: object) -> list[object]:
     return sorted(kinds.sequence(value))  # type: ignore[type-var]
 
 
-def unique(value: object) -> list[object]:
+def unique(value: Sequence[object]) -> list[object]:
     """Leave out what a list has had before.
 
     Example:

@@ -11,7 +11,8 @@ from runner.registry.args import ExportOutputs
 class CommandArguments(args.Arguments):
     """Arguments of `RunCommand`."""
 
-    command: list[str] = args.argument("The program and its arguments.")
+    command: args.CommandLine = args.argument("The program and its arguments.")
+    script: args.ShellText = args.argument("What a shell does before.", default="")
     env: dict[str, args.SecretText] = args.argument("Variables of its environment.", default={})
     idempotent: bool = args.argument("Whether it may run twice.", default=False)
     success_codes: list[int] = args.argument("Exit codes that mean success.", default=[0])

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from runner.base.diagnostic import Diagnostic
 from runner.base.span import Span
+from runner.checks import declared, values
 from runner.checks import scope as scopes
-from runner.checks import values
 from runner.model import blueprint as blueprints
 from runner.registry import argcheck
 from runner.templates import template
@@ -29,11 +29,12 @@ def _call(
     spec = scope.registry.find(call.function)
     if spec is None:
         return
+    reader = declared.Reader(scope=scope, action=action, site=site)
     found = argcheck.check_arguments(
         spec,
         call.arguments,
         is_template=template.is_template,
-        example=lambda text: values.example(action, text, scope.registry),
+        example=lambda text: values.example(reader, text),
     )
     for problem in found:
         yield Diagnostic(

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from runner.base import suggest
 from runner.base.diagnostic import Diagnostic, Related, Severity
 from runner.checks import scope as scopes
-from runner.checks import values
 from runner.model import blueprint as blueprints
+from runner.registry import function
 
 Where = scopes.Where
 
@@ -79,7 +79,7 @@ def _output(scope: scopes.Scope, phase: blueprints.Phase, use: scopes.Use, at: i
     path = use.read.reference.path
     if spec is None or len(path) <= at:
         return
-    known, name = [*values.outputs_of(spec), *phase.outputs], str(path[at])
+    known, name = [*function.outputs_of(spec), *phase.outputs], str(path[at])
     if name in known:
         return
     if spec.dynamic_outputs:
@@ -115,7 +115,7 @@ def _declared(scope: scopes.Scope, phase: blueprints.Phase) -> Iterator[Diagnost
     spec = scope.registry.find(phase.function)
     if spec is None or spec.dynamic_outputs:
         return
-    known = values.outputs_of(spec)
+    known = function.outputs_of(spec)
     for name, declared in phase.outputs.items():
         if name not in known:
             yield Diagnostic(

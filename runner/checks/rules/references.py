@@ -57,13 +57,6 @@ def _root(scope: scopes.Scope, use: scopes.Use, root: str) -> Iterator[Diagnosti
     elif root not in ROOTS:
         message = f'{use.site.owner} reads "{root}", which does not exist'
         yield Diagnostic(code="KB315", message=message, span=scope.part(use, 0), hint=suggest.hint(root, ROOTS))
-    elif root == "time" and len(use.read.reference.path) > 1:
-        yield Diagnostic(
-            code="KB315",
-            message="time is a text and has no parts",
-            span=scope.part(use, 1),
-            hint='use the filter date: {{ time | date("%Y-%m-%d") }}',
-        )
 
 
 def _group(scope: scopes.Scope, use: scopes.Use, root: str) -> Diagnostic:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic, Related
 from runner.base.span import Span
 from runner.model import blueprint as blueprints
@@ -55,7 +56,7 @@ def _points_up(sources: Mapping[str, list[str]]) -> bool:
 def _early_reads(
     action: blueprints.Action, waits: Mapping[str, list[edges.Wait]], groups: Mapping[str, int]
 ) -> list[edges.Wait]:
-    """Find reads of a later phase that, by the order of the document, waits for its reader."""
+    """Find reads of a phase that waits for its reader: by the order of the document, or because an undo reads it."""
     rank = {phase.name: index for index, phase in enumerate(action.phases)}
     ordered = {phase.name for phase in action.phases if phase.needs is None}
     return [
@@ -63,21 +64,29 @@ def _early_reads(
         for found in waits.values()
         for wait in found
         if wait.read is not None
-        and wait.edge.source in ordered
-        and rank[wait.edge.source] > rank[wait.phase]
         and groups[wait.edge.source] == groups[wait.phase]
+        and (_undo(wait) or (wait.edge.source in ordered and rank[wait.edge.source] > rank[wait.phase]))
     ]
+
+
+def _undo(wait: edges.Wait) -> str:
+    """Return which undo of the phase makes a read, or an empty text."""
+    parts = spans.split_pointer(wait.pointer)
+    return parts[4] if parts[4:] and parts[4] in ("revert", "cleanup") else ""
 
 
 def _early_read(
     blueprint: blueprints.Blueprint, phases: Mapping[str, blueprints.Phase], wait: edges.Wait
 ) -> Diagnostic:
-    source = phases[wait.edge.source]
+    source, undo = phases[wait.edge.source], _undo(wait)
+    reader, hint = f'phase "{wait.phase}"', f'move "{source.name}" up, or say with `needs` what it waits for'
+    if undo:
+        reader, hint = f"the {undo} of {reader}", f'undo what "{source.name}" does in a `{undo}` of its own'
     return Diagnostic(
         code="KB311",
-        message=f'phase "{wait.phase}" reads {wait.edge.detail} of phase "{source.name}", which runs after it',
+        message=f'{reader} reads {wait.edge.detail} of phase "{source.name}", which runs after it',
         span=place(blueprint, wait),
-        hint=f'move "{source.name}" up, or say with `needs` what it waits for',
+        hint=hint,
         related=(Related(span=blueprint.span(f"{source.pointer}/name"), message=f'"{source.name}" stands here'),),
     )
 

@@ -16,20 +16,25 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def files(paths: Iterable[Path]) -> list[Path]:
-    """Return the files that are meant: directories are searched, in the order of names.
+    """Return the files that are meant: directories are searched, hidden ones in them are not, in the order of names.
 
     Raises:
         UsageError: RT103 if a path does not exist, or a directory holds no document.
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(each for each in path.rglob("*") if each.suffix in _SUFFIXES and each.is_file())
+        inside = sorted(each for each in path.rglob("*") if _is_document(each, path))
         if path.is_dir() and not inside:
             raise errors.UsageError(
                 f"{path} holds no document", code="RT103", hint="documents are files that end in .yaml or .yml"
             )
         found += inside if path.is_dir() else [path]
     return list(dict.fromkeys(found))
+
+
+def _is_document(path: Path, top: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in path.relative_to(top).parts)
+    return path.suffix in _SUFFIXES and not is_hidden and path.is_file()
 
 
 def _kind(path: Path) -> str | None:

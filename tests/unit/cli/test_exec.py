@@ -478,7 +478,7 @@ def test_validate_searches_directories_and_refuses_empty_ones(cli: Cli, tmp_path
     answer = cli("validate", "deep", "-o", "json")
     assert answer.code == codes.Exit.INVALID
     assert {row["position"]["file"] for row in answer.rows} == {"deep/bad.yaml"}
-    assert answer.err == "2 documents checked, 1 with errors\n"
+    assert answer.err == "2 documents checked, 1 with errors: 1 error\n"
     (tmp_path / "none").mkdir()
     assert cli("validate", "none").code == codes.Exit.USAGE
     assert cli("validate", "missing.yaml").code == codes.Exit.USAGE

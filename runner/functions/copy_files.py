@@ -29,6 +29,7 @@ class CopyFilesArgs(args.Arguments):
     overwrite: bool = argument(
         "Whether what the target holds under the same names may be replaced; `--overwrite` allows it too.",
         default=False,
+        example=True,
     )
 
 

@@ -19,7 +19,9 @@ class ExportSnapshotArgs(args.Arguments):
 
     snapshot: str = argument("Handle of the snapshot.", example="{{ phases.snapshot.outputs.id }}")
     base: str | None = argument(
-        "The earlier export on which to build; without it that of the latest restore point.", default=None
+        "The earlier export on which to build; without it that of the latest restore point.",
+        default=None,
+        example="{{ artifactsIn.volume.export }}",
     )
 
 

@@ -22,6 +22,7 @@ class RestoreStreamArgs(command_arguments.CommandArguments):
     idempotent: bool = argument(
         "Whether restoring twice gives the same; then it is retried, and repeated after a crash, without asking.",
         default=False,
+        example=True,
     )
 
 

@@ -15,10 +15,13 @@ from runner.registry.function import Effects, function
 class RunCommandArgs(command_arguments.CommandArguments):
     """Arguments of `RunCommand`."""
 
-    stdin: SecretText | None = argument("Text for its standard input, empty by default.", default=None)
+    stdin: SecretText | None = argument(
+        "Text for its standard input, empty by default.", default=None, example="SELECT count(*) FROM sales;\n"
+    )
     idempotent: bool = argument(
         "Whether running it twice does no harm; then it is retried, and repeated after a crash, without asking.",
         default=False,
+        example=True,
     )
     success_codes: list[int] = argument("Exit codes that mean success.", default=[0], example=[0, 1])
     output_limit: int = argument(

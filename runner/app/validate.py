@@ -69,9 +69,12 @@ def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnosti
 
 
 def findings(known: registry.Registry, text: str, file: str) -> list[diagnostic.Diagnostic]:
-    """Return all findings about a blueprint; errors in its YAML or shape do not hide what rules find elsewhere."""
+    """Return all findings about a blueprint, in order.
+
+    Errors in its YAML or shape do not hide what the rules find elsewhere.
+    """
     blueprint, found = load.parse_blueprint(text, file)
     if blueprint is not None:
-        return [*found, *checks.check(blueprint, known)]
+        return diagnostic.in_order([*found, *checks.check(blueprint, known)])
     draft = load.parse_draft(text, file)
-    return found if draft is None else [*found, *checks.check_draft(draft, known)]
+    return found if draft is None else diagnostic.in_order([*found, *checks.check_draft(draft, known)])

@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
+import bisect
 import difflib
+import functools
 from collections.abc import Iterable
 
 _MOST_COMPARED = 100
+# Of more candidates than that, so many on either side are compared, in the order of their beginnings and of their ends.
+_NEIGHBOURS = 6
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that a person most likely meant, ignoring case, or None."""
-    by_lower = {candidate.lower(): candidate for candidate in candidates}
-    found = difflib.get_close_matches(name.lower(), _likely(name.lower(), by_lower), n=1, cutoff=0.6)
-    return by_lower[found[0]] if found else None
+    return _index(tuple(candidates)).closest(name.lower())
 
 
-def _likely(name: str, candidates: Iterable[str]) -> list[str]:
-    """Choose whom to compare with: all, unless they are so many that a document full of mistakes would take minutes."""
-    known = list(candidates)
-    if len(known) <= _MOST_COMPARED:
-        return known
-    alike = [candidate for candidate in known if candidate[:1] == name[:1] and abs(len(candidate) - len(name)) <= 2]
-    return alike[:_MOST_COMPARED]
+class _Index:
+    """Candidates in lower case, sorted where they are so many that comparing with all would take minutes."""
+
+    def __init__(self, candidates: Iterable[str]) -> None:
+        self._by_lower = {candidate.lower(): candidate for candidate in candidates}
+        is_long = len(self._by_lower) > _MOST_COMPARED
+        self._by_beginning = sorted(self._by_lower) if is_long else []
+        self._by_end = sorted(name[::-1] for name in self._by_lower) if is_long else []
+
+    def closest(self, name: str) -> str | None:
+        found = difflib.get_close_matches(name, self._likely(name), n=1, cutoff=0.6)
+        return self._by_lower[found[0]] if found else None
+
+    def _likely(self, name: str) -> Iterable[str]:
+        """Choose whom to compare with: all, or those that begin or end like the name."""
+        if not self._by_beginning:
+            return self._by_lower
+        ends = (each[::-1] for each in _around(self._by_end, name[::-1]))
+        return dict.fromkeys([*_around(self._by_beginning, name), *ends])
+
+
+def _around(names: list[str], name: str) -> list[str]:
+    place = bisect.bisect(names, name)
+    return names[max(0, place - _NEIGHBOURS) : place + _NEIGHBOURS]
+
+
+_index = functools.lru_cache(maxsize=16)(_Index)
 
 
 def hint(name: str, candidates: Iterable[str], *, kind: str = "") -> str:
     """Phrase a hint: the closest candidate, else the list of what is allowed (at most twelve)."""
-    known = sorted(set(candidates))
+    known = tuple(candidates)
     best = closest(name, known)
     if best is not None:
         return f'did you mean "{best}"?'
     if not known:
         return f"there is no {kind} here" if kind else ""
-    shown = ", ".join(known[:12]) + (f" and {len(known) - 12} more" if len(known) > 12 else "")
+    names = sorted(set(known))
+    shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     return f"expected one of: {shown}"

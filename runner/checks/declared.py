@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from runner.templates.value_types import Type
 _MAPPINGS = frozenset({"object", "profile", "run", "statefulSet", "deployment", "pvc", "namespace"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Reader:
     """What one site reads, and of which type it is."""
 
@@ -36,7 +37,7 @@ class Reader:
             case ("index",):
                 return value_types.declared("integer")
             case ("item",):
-                return self._item()
+                return self._item
             case ("inputs" | "phases" | "artifactsIn",) | ("artifactsIn", _):
                 return value_types.MAPPING
             case (str() as root,) if root in _MAPPINGS:
@@ -71,6 +72,7 @@ class Reader:
         spec = self.scope.registry.find(phase.function)
         return value_types.ANY if spec is None else function.output_type(spec, name)
 
+    @functools.cached_property
     def _item(self) -> Type:
         foreach = self.site.phase.foreach if self.site.phase is not None else None
         if foreach is None or isinstance(foreach.items, str):

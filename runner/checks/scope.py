@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
 
@@ -38,6 +38,7 @@ class Site:
 
     Attributes:
         expressions: Bare expressions, each with its pointer.
+        texts: Every expression and every template, parsed, each with its pointer.
         roots: What may be read here besides the roots of every site: `item`, `key`, `index`.
         owner: What they belong to, for messages: `phase "dump"`.
         call: The call whose arguments they are; None for an artifact.
@@ -52,14 +53,11 @@ class Site:
     call: blueprints.Call | None = None
     expressions: tuple[tuple[str, str], ...] = ()
     roots: frozenset[str] = frozenset()
+    texts: tuple[tuple[str, template.Template], ...] = field(init=False)
 
-    def texts(self) -> Iterator[tuple[str, template.Template]]:
-        """Yield every expression and every template, parsed, each with its pointer."""
-        for text, at in self.expressions:
-            # Braces around an expression are a finding of their own.
-            yield at, template.parse(text) if template.is_template(text) else template.parse_bare(text)
-        for at, text in render.templates_in(self.values, self.pointer):
-            yield at, template.parse(text)
+    def __post_init__(self) -> None:
+        # Parsed once for all rules: a document may hold more templates than the parser remembers.
+        object.__setattr__(self, "texts", tuple(_texts(self)))
 
     def is_of(self, name: str) -> bool:
         """Tell whether this belongs to the phase of a name."""
@@ -117,6 +115,14 @@ def build(blueprint: blueprints.Blueprint, registry: registries.Registry) -> Sco
     )
 
 
+def _texts(site: Site) -> Iterator[tuple[str, template.Template]]:
+    for text, at in site.expressions:
+        # Braces around an expression are a finding of their own.
+        yield at, template.parse(text) if template.is_template(text) else template.parse_bare(text)
+    for at, text in render.templates_in(site.values, site.pointer):
+        yield at, template.parse(text)
+
+
 def _action(action: blueprints.Action, level: blueprints.Level) -> ActionScope:
     sites = tuple(_sites(action))
     own = level is blueprints.Level.OWN
@@ -126,7 +132,7 @@ def _action(action: blueprints.Action, level: blueprints.Level) -> ActionScope:
 
 
 def _reads(site: Site) -> Iterator[edges.Read]:
-    for at, parsed in site.texts():
+    for at, parsed in site.texts:
         for reference in parsed.references:
             yield edges.Read(pointer=at, reference=reference)
 

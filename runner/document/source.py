@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 from dataclasses import replace
@@ -61,13 +62,13 @@ class SourceFile:
         looked up in the written text, the whole scalar is the answer where it is not there.
         """
         fragment = node.text[start:end].split("\n", 1)[0]
-        position = self.offset(node.span.line, node.span.column)
+        begins = self.offset(node.span.line, node.span.column)
         limit = self.offset(node.span.end_line, node.span.end_column)
-        for _ in range(_occurrences_before(node.text, fragment, start) + 1):
-            position = self.text.find(fragment, position, limit) + 1
-            if position == 0 or not fragment:
-                return node.span
-        found = self.span(position - 1, position - 1 + len(fragment))
+        written = _occurrences(self.text, fragment, begins, limit)
+        number = bisect.bisect_left(_occurrences(node.text, fragment, 0, len(node.text)), start)
+        if number >= len(written):
+            return node.span
+        found = self.span(written[number], written[number] + len(fragment))
         return replace(found, pointer=node.span.pointer)
 
 
@@ -77,8 +78,12 @@ def of(path: str, text: str) -> SourceFile:
     return SourceFile(path, text)
 
 
-def _occurrences_before(text: str, fragment: str, start: int) -> int:
-    count, position = 0, text.find(fragment)
-    while fragment and 0 <= position < start:
-        count, position = count + 1, text.find(fragment, position + 1)
-    return count
+@functools.lru_cache(maxsize=8)
+def _occurrences(text: str, fragment: str, start: int, end: int) -> list[int]:
+    """Return where a fragment stands in a part of a text; kept, since many findings may ask about one scalar."""
+    found: list[int] = []
+    position = text.find(fragment, start, end) if fragment else -1
+    while position >= 0:
+        found.append(position)
+        position = text.find(fragment, position + 1, end)
+    return found

@@ -44,7 +44,7 @@ class Template:
             raise problem.TemplateError("a value that the template reads is nested too deeply") from error
 
 
-@functools.lru_cache(maxsize=16384)
+@functools.lru_cache(maxsize=65536)
 def parse(text: str) -> Template:
     """Parse a text; what is wrong with it is found in `problems`."""
     pieces, problems = scan.split(text)
@@ -68,7 +68,7 @@ def parse(text: str) -> Template:
     )
 
 
-@functools.lru_cache(maxsize=16384)
+@functools.lru_cache(maxsize=65536)
 def parse_bare(text: str) -> Template:
     """Parse a whole text as one expression without braces, as `when` and `foreach` hold it."""
     parsed = expression.parse(text)

@@ -15,7 +15,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
         return
     for each in scope.actions:
         for site in each.sites:
-            for pointer, parsed in site.texts():
+            for pointer, parsed in site.texts:
                 for problem in parsed.problems:
                     yield Diagnostic(
                         code=problem.code,

@@ -17,7 +17,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
     for each in scope.actions:
         for site in each.sites:
             reader = declared.Reader(scope=scope, action=each, site=site)
-            for pointer, parsed in site.texts():
+            for pointer, parsed in site.texts:
                 for fault in reader.typed(parsed)[1]:
                     yield Diagnostic(
                         code=fault.code,

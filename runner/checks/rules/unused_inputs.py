@@ -15,7 +15,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
     What a misspelt name most likely means counts as read: that name is a finding of its own.
     """
     for each in scope.actions:
-        if any(parsed.problems for site in each.sites for _, parsed in site.texts()):
+        if any(parsed.problems for site in each.sites for _, parsed in site.texts):
             continue
         paths = [use.read.reference.path for use in each.uses if use.read.reference.root == "inputs"]
         if ("inputs",) in paths:

@@ -48,6 +48,7 @@ _EXPECTED: Mapping[str, str] = MappingProxyType(
     }
 )
 _LONGEST_SHOWN = 60
+_AS_TEXT = "make it a text with the filter toJson, or put something beside it: --rows={{ … }}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,8 @@ def check_arguments(
         if problem.pointer in stand_ins.pointers and problem.code != "KB702":
             if problem.type_rule:
                 message = f"{problem.type_rule}, but the template yields {kinds.describe(value)}"
-                found.append(replace(problem, code="KB505", message=message))
+                hint = _AS_TEXT if problem.type_rule.endswith(" a text") else problem.hint
+                found.append(replace(problem, code="KB505", message=message, hint=hint))
         elif not (isinstance(value, str) and is_template(value)):
             found.append(problem)
     return found

@@ -77,7 +77,7 @@ actions:
     - name: count
       func: RunCommand
       when: inputs.compact and inputs.database != "template{number}"
-      args: {{command: [count, "{{{{ phases.dump.outputs.export }}}}", "{{{{ phases.files.outputs.files | toJson }}}}"]}}
+      args: {{command: [count, "{{{{ phases.dump.outputs.export }}}}", "--files={{{{ phases.files.outputs.files }}}}"]}}
       outputs: {{rows: {{type: integer}}}}
     - name: proof
       func: AssertThat

@@ -8,10 +8,10 @@ from runner.base import errors, suggest
 from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
 from runner.base.jsonvalue import JsonObject, JsonValue
-from runner.checks import input_values, values
+from runner.checks import input_values
 from runner.model.blueprint import Action, Call, OutputDeclaration, Phase
 from runner.model.rehearsal import Rehearsal, Result
-from runner.registry import invention
+from runner.registry import function, invention
 from runner.registry.function import FunctionSpec
 from runner.registry.registry import Registry
 from runner.rehearsal import names
@@ -69,7 +69,7 @@ class _Results:
             yield self._finding(f"{result.pointer}/error/retryable", message, "remove one of the two")
 
     def _outputs(self, pointer: str, stated: JsonObject | None) -> Iterator[Diagnostic]:
-        known = [*values.outputs_of(self._spec), *self._declared]
+        known = [*function.outputs_of(self._spec), *self._declared]
         for name, value in (stated or {}).items():
             place = pointer + spans.pointer([name])
             if name not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,11 +30,11 @@ class Reader:
         """Return the type of what a path reads; what is not declared may be anything."""
         match path:
             case ("inputs", str() as name) if name in self.action.action.inputs:
-                return value_types.declared(self.action.action.inputs[name].type)
+                return _input(self.action.action.inputs[name])
             case ("phases", str() as name, *rest) if name in self.action.phases:
                 return self._phase(self.action.phases[name], rest)
             case ("time",) | ("run", "id" | "startedAt") | ("key",):
-                return value_types.TEXT
+                return value_types.WORD
             case ("index",):
                 return value_types.declared("integer")
             case ("item",):
@@ -61,7 +62,7 @@ class Reader:
             case [] | ["outputs"] | ["each"] | ["each", _] | ["each", _, "outputs"]:
                 return value_types.MAPPING
             case ["each", _, "status"]:
-                return value_types.TEXT
+                return value_types.WORD
             case ["outputs", str() as name] | ["each", _, "outputs", str() as name]:
                 return self._output(phase, name)
         return value_types.ANY
@@ -92,6 +93,11 @@ class Reader:
                 return None
         span = self.scope.blueprint.span(pointer, key=True)
         return Related(span=span, message=f'"{name}" is declared here as {type_name}')
+
+
+def _input(declared: blueprints.Input) -> Type:
+    is_word = declared.enum and all(isinstance(each, str) and shlex.quote(each) == each for each in declared.enum)
+    return value_types.WORD if is_word else value_types.declared(declared.type)
 
 
 def _item_type(item: JsonValue) -> Type:

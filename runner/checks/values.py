@@ -42,7 +42,8 @@ def example(reader: declared.Reader, text: str) -> object:
 
 _EXAMPLES: Mapping[Type, object] = MappingProxyType(
     {
-        value_types.declared("string"): "",
+        value_types.TEXT: "",
+        value_types.WORD: "",
         value_types.declared("integer"): 1,
         value_types.declared("number"): 1.5,
         value_types.declared("boolean"): True,

@@ -15,7 +15,7 @@ class Kind(Enum):
     """One kind of value."""
 
     TEXT = auto()
-    # A text that may stand in shell text as it is: the author wrote it there, or it is quoted.
+    # A text that may stand in shell text as it is: quoted, written there by the author, or of harmless letters only.
     SHELL_TEXT = auto()
     INTEGER = auto()
     FRACTION = auto()
@@ -30,6 +30,7 @@ Type: TypeAlias = "frozenset[Kind]"
 
 ANY: Type = frozenset(Kind)
 TEXT: Type = frozenset({Kind.TEXT})
+WORD: Type = frozenset({Kind.SHELL_TEXT})
 NUMBER: Type = frozenset({Kind.INTEGER, Kind.FRACTION})
 BOOLEAN: Type = frozenset({Kind.BOOLEAN})
 LIST: Type = frozenset({Kind.LIST})
@@ -96,7 +97,7 @@ def of_value(value: JsonValue) -> Type:
         case float():
             return frozenset({Kind.FRACTION})
         case str():
-            return frozenset({Kind.SHELL_TEXT})
+            return WORD
         case Mapping():
             return MAPPING
     return LIST

@@ -9,7 +9,8 @@ from runner.checks import declared
 from runner.checks import scope as scopes
 from runner.templates import template, value_types
 
-_KEYS = value_types.TEXT | value_types.NUMBER | value_types.BOOLEAN
+_TEXTS = value_types.TEXT | value_types.WORD
+_KEYS = _TEXTS | value_types.NUMBER | value_types.BOOLEAN
 
 
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
@@ -29,9 +30,7 @@ def _expression(scope: scopes.Scope, reader: declared.Reader, text: str, pointer
     match pointer.rpartition("/")[2]:
         case "when" if not given & value_types.BOOLEAN:
             code, message = "KB410", f"the condition yields {what}, not true or false"
-            hint = (
-                f'compare it with something: {text} != ""' if given <= value_types.TEXT else "compare it with something"
-            )
+            hint = f'compare it with something: {text} != ""' if given <= _TEXTS else "compare it with something"
         case "items" if not given & value_types.CONTAINERS:
             code, message = "KB410", f"the items of foreach are {what}, not a list or a mapping"
             hint = "name a list: [a, b], an input of type array, or an output"

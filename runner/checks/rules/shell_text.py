@@ -17,7 +17,7 @@ from runner.templates import expression, inference, template, value_types
 
 _SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh"})
 _TAKES_TEXT = re.compile(r"-[a-z]*c[a-z]*")
-_SAFE = value_types.NUMBER | value_types.BOOLEAN | {value_types.Kind.SHELL_TEXT}
+_SAFE = value_types.NUMBER | value_types.BOOLEAN | value_types.WORD
 
 
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:

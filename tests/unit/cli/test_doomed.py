@@ -55,7 +55,7 @@ def test_what_is_bound_to_fail_is_refused_and_nothing_runs(
 
     assert answer.code == 3
     line, code = finding
-    assert re.match(rf"blueprint\.yaml:{line}:\d+: error\[{code}\]", answer.err)
+    assert re.search(rf"(?m)^blueprint\.yaml:{line}:\d+: error\[{code}\]", answer.err)
     assert cli("runs").out == ""
     assert not (tmp_path / "ran").exists()
 

@@ -18,6 +18,7 @@ class DeleteSnapshotArgs(args.Arguments):
         "Keep what it takes to compare the next snapshot with this one, and give up the rest where keeping it costs "
         "something.",
         default=False,
+        example=True,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runner.base import clock as clocks
 from runner.base import errors
 from runner.base.jsonvalue import JsonObject
-from runner.locations import credentials, names, object_store
+from runner.locations import credentials, names, object_store, retention
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Store
@@ -52,7 +52,7 @@ def open_spec(
     environment: Mapping[str, str] | None = None,
     clock: clocks.Clock | None = None,
     patience: Mapping[str, Any] | None = None,
-) -> object_store.ObjectStore:
+) -> object_store.ObjectStore | retention.Retained:
     """Open the object store that the `spec` of a profile describes.
 
     Args:
@@ -75,6 +75,7 @@ def open_spec(
         raise errors.UsageError(
             f'"{url}" does not name a bucket or container', code="RT403", hint=f"write {scheme}://NAME/PREFIX"
         )
+    clock = clock or clocks.SystemClock()
     endpoint = _endpoint(kind, spec, variables)
     options: dict[str, Any] = {
         "client_options": _transport(spec, endpoint),
@@ -83,7 +84,7 @@ def open_spec(
         },
     }  # fmt: skip
     try:
-        store = _MAKERS[kind](spec, place, endpoint, options, clock or clocks.SystemClock())
+        store = _MAKERS[kind](spec, place, endpoint, options, clock)
     except errors.RunnerError:
         raise
     except Exception as problem:
@@ -95,7 +96,8 @@ def open_spec(
         ) from problem
     # Whether something else that speaks the language of S3 honours them cannot be known.
     is_conditional = kind != "s3" or not endpoint
-    return object_store.ObjectStore(store, url, prefix=prefix, is_conditional=is_conditional)
+    opened = object_store.ObjectStore(store, url, prefix=prefix, is_conditional=is_conditional)
+    return retention.wrap(opened, spec, endpoint=endpoint, prefix=prefix, clock=clock)
 
 
 def _prefix(text: str) -> str:
@@ -155,6 +157,8 @@ def _s3(spec: JsonObject, bucket: str, endpoint: str, options: dict[str, Any], c
     if spec.get("tokenFile"):
         config |= {"web_identity_token_file": str(spec["tokenFile"]), "role_arn": str(spec["role"])}
         config["role_session_name"] = "blueprint-runner"
+        if spec.get("stsEndpoint"):
+            config["endpoint_url_sts"] = str(spec["stsEndpoint"])
     provider = credentials.aws(spec, clock)
     if provider is not None:
         options = {**options, "credential_provider": provider}

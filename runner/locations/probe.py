@@ -17,7 +17,13 @@ _SKEW = timedelta(minutes=1)
 
 # What a provider calls the right to do what a check does.
 PERMISSIONS: Mapping[str, Mapping[str, str]] = {
-    "s3": {"list": "s3:ListBucket", "write": "s3:PutObject", "read": "s3:GetObject", "delete": "s3:DeleteObject"},
+    "s3": {
+        "list": "s3:ListBucket",
+        "write": "s3:PutObject",
+        "read": "s3:GetObject",
+        "delete": "s3:DeleteObject",
+        "retention": "s3:GetBucketObjectLockConfiguration",
+    },
     "az": {
         "list": "Microsoft.Storage/…/containers/blobs/read",
         "write": "Microsoft.Storage/…/containers/blobs/write",
@@ -111,6 +117,7 @@ class _Probe:
         """Return each check, and whether it needs an object of its own."""
         return [
             ("list", self._list, False),
+            *([("retention", self._retention, False)] if isinstance(self._place, location.Retaining) else []),
             ("repository", self._repository, False),
             ("write", self._write, True),
             ("read", self._read, True),
@@ -195,6 +202,9 @@ class _Probe:
         with contextlib.suppress(location.ObjectMissing):
             self._place.stat(self._name)
             raise location.LocationError(f"the object {self._name} is there after it was deleted")
+
+    def _retention(self) -> Finding | None:
+        return _yes(self._place.check_retention()) if isinstance(self._place, location.Retaining) else None
 
     def _clean_up(self) -> None:
         with contextlib.suppress(errors.RunnerError):  # its check has told

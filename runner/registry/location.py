@@ -127,3 +127,21 @@ class Bounded(Protocol):
         Raises:
             EnvironmentProblem: RT312 if not.
         """
+
+
+@runtime_checkable
+class Retaining(Protocol):
+    """A location that locks what is stored, so that it cannot be removed before a date."""
+
+    def locked_until(self, name: str) -> datetime | None:
+        """Return when the lock of an object ends; None if it can be removed now."""
+
+    def extend(self, name: str) -> None:
+        """Lock an object for as long as one that is stored now, because it is used again."""
+
+    def check_retention(self) -> str:
+        """Describe the lock.
+
+        Raises:
+            EnvironmentProblem: RT403 if the store is not set up for it.
+        """

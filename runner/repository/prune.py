@@ -10,11 +10,14 @@ from datetime import timedelta
 
 from runner.base import cancel as cancels
 from runner.base import ids
+from runner.registry import location as locations
 from runner.repository import (
+    config,
     crypto,
     deletions,
     exports,
     failures,
+    keyslots,
     locks,
     marks,
     packing,
@@ -37,6 +40,7 @@ class PruneResult:
 
     Attributes:
         exports_removed: Exports that belonged to no restore point any more.
+        packs_locked: Packs among those kept that nothing needs, but whose retention has not ended.
         bytes_freed: By how much the packs became smaller together.
     """
 
@@ -45,6 +49,7 @@ class PruneResult:
     packs_kept: int
     packs_rewritten: int
     packs_removed: int
+    packs_locked: int
     bytes_freed: int
 
 
@@ -60,6 +65,7 @@ class _Plan:
     removed: int = 0
     records: int = 0
     dead_records: int = 0
+    locked: int = 0
     rewrite: set[bytes] = field(default_factory=set)
     remove: set[bytes] = field(default_factory=set)
 
@@ -107,6 +113,7 @@ class _Prune:
         self._packs = dict(self._list_packs())
         self._mark(unfinished)
         self._choose()
+        self._spare_locked()
         freed = sum(self._packs[salt].size for salt in plan.remove | plan.rewrite)
         freed -= sum(self._packs[salt].live for salt in plan.rewrite)
         if not dry_run:
@@ -117,6 +124,7 @@ class _Prune:
             packs_kept=len(self._packs) - len(plan.rewrite) - len(plan.remove),
             packs_rewritten=len(plan.rewrite),
             packs_removed=len(plan.remove),
+            packs_locked=plan.locked,
             bytes_freed=freed,
         )
 
@@ -174,6 +182,29 @@ class _Prune:
         # A pack of a few chunks is mostly directory; packing it anew alone gains nothing.
         plan.rewrite = {salt for salt in plan.rewrite if self._packs[salt].size - self._packs[salt].live > _LEAST_GAIN}
 
+    def _spare_locked(self) -> None:
+        """Leave the packs that the location would not let go; a later pruning comes for them."""
+        place = self._repo.location
+        if not isinstance(place, locations.Retaining):
+            return
+        chosen = self._plan.remove | self._plan.rewrite
+        locked = {salt for salt in chosen if place.locked_until(records.pack_name(salt)) is not None}
+        self._plan.locked = len(locked & self._plan.remove)
+        self._plan.remove -= locked
+        self._plan.rewrite -= locked
+
+    def _extend(self) -> None:
+        """Lock what restore points use for as long as what is stored now."""
+        place = self._repo.location
+        if not isinstance(place, locations.Retaining):
+            return
+        used = [records.pack_name(salt) for salt, pack in self._packs.items() if pack.live]
+        gone = {records.pack_name(salt) for salt in self._plan.rewrite}
+        slots = [info.name for info in place.list(keyslots.PREFIX)]
+        for name in (config.NAME, *slots, *(name for name in used if name not in gone)):
+            self._lock.confirm_if_due()
+            place.extend(name)
+
     def _execute(self) -> None:
         plan = self._plan
         self._hide()
@@ -191,6 +222,7 @@ class _Prune:
         for info in list(self._repo.location.list(deletions.PREFIX)):
             self._repo.location.delete(info.name)
         pending.delete_all(self._repo.location, but=self._awaited)
+        self._extend()
         self._repo.location.sweep()
 
     def _hide(self) -> None:

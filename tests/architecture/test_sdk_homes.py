@@ -16,6 +16,7 @@ import pytest
 HOMES = {
     "blake3": ("runner/repository",),
     "boto3": ("runner/storage/aws", "runner/locations/retention.py"),
+    "botocore": ("runner/locations/retention.py",),
     "cbor2": ("runner/repository",),
     "click": ("runner/cli", "runner/__main__.py"),
     "crc32c": ("runner/engine",),

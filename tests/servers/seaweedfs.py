@@ -9,6 +9,9 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from runner.base.jsonvalue import JsonObject
 from runner.locations import object_clients
@@ -28,9 +31,10 @@ def program() -> str | None:
 
 
 class SeaweedFs:
-    """A running server with one bucket."""
+    """A running server with a bucket, and one with object lock when it is asked for."""
 
     bucket = "backups"
+    locking_bucket = "locking"
 
     def __init__(self, endpoint: str, directory: Path) -> None:
         self.endpoint = endpoint
@@ -52,6 +56,25 @@ class SeaweedFs:
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_REGION": "us-east-1",
         }
+
+    def client(self) -> Any:
+        """Return a client of boto3 with all rights."""
+        boto3 = pytest.importorskip("boto3", reason=f"boto3 is missing: {INSTALL}")
+        key, secret = _KEYS["admin"]
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+        )
+
+    def locking(self, mode: str) -> JsonObject:
+        """Return the `spec` of a profile with retention, in a bucket with object lock."""
+        client = self.client()
+        if self.locking_bucket not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+            client.create_bucket(Bucket=self.locking_bucket, ObjectLockEnabledForBucket=True)
+        return {**self.spec(bucket=self.locking_bucket), "retention": {"mode": mode, "period": "24h"}}
 
     def spec(self, **others: str | bool) -> JsonObject:
         """Return the `spec` of a profile that leads to a place of its own."""

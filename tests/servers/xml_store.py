@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import json
 import re
+import ssl
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ from runner.base.jsonvalue import JsonObject
 
 _PAGE = 7
 _WHEN = "Sun, 01 Mar 2026 12:00:00 GMT"
+_CREDENTIALS = (
+    "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials>"
+    "<AccessKeyId>OF-A-ROLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>"
+    "<Expiration>2099-01-01T00:00:00Z</Expiration>"
+    "</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
+)
 _WHEN_LISTED = "2026-03-01T12:00:00.250Z"
 
 
@@ -54,6 +61,7 @@ class XmlStore:
     odd: list[Odd] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    users: set[str] = field(default_factory=set)
     requests: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -85,12 +93,17 @@ class XmlStore:
 
 
 @contextlib.contextmanager
-def started(**settings: bool) -> Iterator[XmlStore]:
-    """Serve one within the context."""
+def started(*, certificate: Path | None = None, **settings: bool) -> Iterator[XmlStore]:
+    """Serve one within the context; with a certificate (and its key in the same file) over TLS."""
     store = XmlStore(**settings)  # type: ignore[arg-type]
     listener = http.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": store}))
     listener.daemon_threads = True
     store.endpoint = f"http://127.0.0.1:{listener.server_address[1]}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        listener.socket = context.wrap_socket(listener.socket, server_side=True)
+        store.endpoint = f"https://127.0.0.1:{listener.server_address[1]}"
     thread = threading.Thread(target=listener.serve_forever, args=(0.05,))
     thread.start()
     try:
@@ -116,6 +129,11 @@ class _Handler(http.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         url = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        if "WebIdentityToken" in query:
+            self.store.requests.append(f"{query['Action']} {query['RoleArn']} {query['WebIdentityToken']}")
+            self._answer(200, {}, _CREDENTIALS.encode(), 0)
+            return
+        self.store.users.add((self.headers.get("Authorization") or "").partition("Credential=")[2].partition("/")[0])
         _, bucket, key = (urllib.parse.unquote(url.path) + "//").split("/", 2)
         key = key.rstrip("/")
         with self.store.lock:

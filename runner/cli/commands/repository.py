@@ -112,6 +112,7 @@ def prune(
         lambda: [
             f"{'would free' if dry_run else 'freed'} {freed}: {phrases.count(done.packs_removed, 'pack')} removed, "
             f"{done.packs_rewritten} rewritten, {done.packs_kept} kept"
+            + (f"; {done.packs_locked} of these are locked by their retention" if done.packs_locked else "")
         ],
     )
     return codes.Exit.OK

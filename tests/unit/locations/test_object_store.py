@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.base import errors
-from runner.locations import object_clients, object_errors, object_store
+from runner.locations import object_clients, object_errors
 from runner.registry import location as contract
 from tests.servers import xml_store
 
@@ -23,12 +23,12 @@ def server() -> Iterator[xml_store.XmlStore]:
 
 
 @pytest.fixture
-def place(server: xml_store.XmlStore, tmp_path: Path) -> object_store.ObjectStore:
+def place(server: xml_store.XmlStore, tmp_path: Path) -> contract.Location:
     return object_clients.open_spec(server.s3(tmp_path), patience=IMPATIENT)
 
 
 def test_throttling_is_transient_and_says_how_long_to_wait(
-    server: xml_store.XmlStore, place: object_store.ObjectStore
+    server: xml_store.XmlStore, place: contract.Location
 ) -> None:
     server.odd.append(xml_store.Odd(method="GET", status=503, code="SlowDown"))
     with pytest.raises(contract.LocationUnavailable) as caught:
@@ -44,13 +44,13 @@ def test_server_error_is_tried_again_by_the_client(server: xml_store.XmlStore, t
     assert object_clients.open_spec(server.s3(tmp_path), patience=ONCE_MORE).get("a") == b"data"
 
 
-def test_server_that_keeps_failing_is_unavailable(server: xml_store.XmlStore, place: object_store.ObjectStore) -> None:
+def test_server_that_keeps_failing_is_unavailable(server: xml_store.XmlStore, place: contract.Location) -> None:
     server.odd.append(xml_store.Odd(method="HEAD", status=500, code="InternalError"))
     with pytest.raises(contract.LocationUnavailable):
         place.stat("a")
 
 
-def test_nobody_at_the_endpoint_is_unavailable(place: object_store.ObjectStore, tmp_path: Path) -> None:
+def test_nobody_at_the_endpoint_is_unavailable(place: contract.Location, tmp_path: Path) -> None:
     spec = {"type": "s3", "bucket": "backups", "endpoint": "http://127.0.0.1:1"}
     (tmp_path / "keys").write_text("aws_access_key_id = K\naws_secret_access_key = S\n")
     nobody = object_clients.open_spec({**spec, "credentialsFile": str(tmp_path / "keys")}, patience=IMPATIENT)
@@ -75,7 +75,7 @@ def test_put_that_is_repeated_over_the_object_of_another_fails(server: xml_store
 
 
 @pytest.mark.parametrize("call", ["get", "read_into"])
-def test_half_an_object_is_an_error(server: xml_store.XmlStore, place: object_store.ObjectStore, call: str) -> None:
+def test_half_an_object_is_an_error(server: xml_store.XmlStore, place: contract.Location, call: str) -> None:
     server.objects["a"] = b"0123456789"
     server.odd.append(xml_store.Odd(method="GET", short=4))
     with pytest.raises((contract.LocationError, contract.LocationUnavailable)):
@@ -96,7 +96,7 @@ def test_half_an_object_is_an_error(server: xml_store.XmlStore, place: object_st
     ],
 )
 def test_refusal_has_the_code_that_says_what_to_do(
-    server: xml_store.XmlStore, place: object_store.ObjectStore, status: int, code: str, expected: str
+    server: xml_store.XmlStore, place: contract.Location, status: int, code: str, expected: str
 ) -> None:
     server.odd.append(xml_store.Odd(method="PUT", status=status, code=code))
     with pytest.raises(errors.RunnerError) as caught:
@@ -120,7 +120,7 @@ def test_signature_in_a_url_is_not_shown() -> None:
     assert isinstance(failure, contract.LocationUnavailable)
 
 
-def test_large_object_is_sent_in_parts_and_once(server: xml_store.XmlStore, place: object_store.ObjectStore) -> None:
+def test_large_object_is_sent_in_parts_and_once(server: xml_store.XmlStore, place: contract.Location) -> None:
     block = bytes(range(256)) * 4096
     place.put("large", [block] * 65)
     assert server.objects["large"] == block * 65
@@ -134,7 +134,7 @@ def test_store_of_the_provider_is_not_asked_twice(server: xml_store.XmlStore, tm
     assert server.requests == ["PUT a"]
 
 
-def test_other_store_is_looked_at_first(server: xml_store.XmlStore, place: object_store.ObjectStore) -> None:
+def test_other_store_is_looked_at_first(server: xml_store.XmlStore, place: contract.Location) -> None:
     place.put("a", [b"1"])
     assert server.requests == ["HEAD a", "PUT a"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_object_store_can_do_everything_and_is_as_it_was(server: xml_store.XmlSt
 
 
 @pytest.mark.parametrize("settings", [{"honours_conditions": False}, {"knows_conditions": False}])
-def test_store_without_conditional_writes_is_found_out(tmp_path: Path, settings: dict[str, bool]) -> None:
+def test_store_without_conditional_writes_is_found_out(tmp_path: Path, settings: dict[str, Any]) -> None:
     with xml_store.started(**settings) as store:
         place = object_clients.open_spec(store.s3(tmp_path), patience={"max_retries": 0})
         assert said(verdicts(place))["conditional writes"] == "no"

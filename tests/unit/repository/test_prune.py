@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
+from runner.registry import location as locations
 from runner.repository import check, failures, prune, repository
 from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
@@ -363,3 +364,54 @@ def test_nothing_can_be_pruned_while_a_restore_point_is_stored() -> None:
     repo = make(location)
     repo.put_point(point("aaaaaaaa", put(repo, "a", b"data")))
     assert [name.partition("-")[0] for name in location.locks] == ["locks/shared"]
+
+
+class Locking(memory.Memory):
+    """A location that locks packs until a test unlocks them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locked = True
+        self.extended: list[str] = []
+
+    def delete(self, name: str) -> None:
+        if self.locked_until(name) is not None:
+            raise locations.ObjectLocked(f"{name} is locked")
+        super().delete(name)
+
+    def locked_until(self, name: str) -> datetime | None:
+        return START if self.locked and name.startswith("data/") else None
+
+    def extend(self, name: str) -> None:
+        self.extended.append(name)
+
+    def check_retention(self) -> str:
+        return "locked"
+
+
+def test_locked_packs_are_left_for_a_later_pruning() -> None:
+    place = Locking()
+    repo = make(place)
+    kept = put(repo, "kept", noise("kept", 100_000))
+    put(repo, "dropped", noise("dropped", 100_000))
+    repo.put_point(point("aaaaaaaa", kept))
+
+    first = prune.prune(repo, unfinished=timedelta(0))
+    assert (first.packs_removed, first.packs_locked, first.packs_kept) == (0, 1, 2)
+    place.locked = False
+    second = prune.prune(repo, unfinished=timedelta(0))
+    assert (second.packs_removed, second.packs_locked, second.packs_kept) == (1, 0, 1)
+    assert contents(reopen(repo), kept) == [noise("kept", 100_000)]
+
+
+def test_locks_of_what_restore_points_use_are_extended_and_no_others() -> None:
+    place = Locking()
+    repo = make(place)
+    kept = put(repo, "kept", noise("kept", 100_000))
+    (pack,) = [info.name for info in place.list("data/")]
+    put(repo, "dropped", noise("dropped", 100_000))
+    repo.put_point(point("aaaaaaaa", kept))
+
+    prune.prune(repo, unfinished=timedelta(0))
+    (slot,) = [info.name for info in place.list("keys/")]
+    assert sorted(place.extended) == sorted(["config", slot, pack])

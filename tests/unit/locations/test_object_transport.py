@@ -65,13 +65,14 @@ def test_proxy_of_the_profile_is_used(tmp_path: Path) -> None:
         assert store.objects == {"a": b"1"}
 
 
-def test_role_is_taken_with_a_web_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_role_is_taken_with_a_web_identity(certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "token").write_text("token-of-a-pod")
     role = "arn:aws:iam::123456789012:role/backups"
-    with xml_store.started() as store:
-        spec = store.s3(tmp_path, tokenFile=str(tmp_path / "token"), role=role, stsEndpoint=store.endpoint)
+    identity = {"tokenFile": str(tmp_path / "token"), "role": role, "caFile": str(tmp_path / "ca.pem")}
+    with xml_store.started(certificate=certificate) as store:
+        spec = store.s3(tmp_path, **identity, stsEndpoint=store.endpoint)
         place = object_clients.open_spec({key: value for key, value in spec.items() if key != "credentialsFile"})
         place.put("a", [b"1"])
         assert store.requests[0] == f"AssumeRoleWithWebIdentity {role} token-of-a-pod"

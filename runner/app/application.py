@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from runner.locations import directory as directories
 from runner.params import configuration, locations, passphrases
 from runner.plan import plan
 from runner.registry import location, plugins, registry
+from runner.repository import failures
 from runner.repository import repository as repositories
 
 
@@ -144,8 +146,16 @@ class Application:
         # Deriving a key from a passphrase is slow on purpose; a command that needs the repository twice opens it once.
         key = jsonvalue.canonical(target.to_json())
         if key not in self._opened:
-            self._opened[key] = repositories.open(self.open_location(target), self.passphrase(target), clock=self.clock)
+            self._opened[key] = self._open(target)
         return self._opened[key]
+
+    def _open(self, target: locations.Target) -> repositories.Repository:
+        try:
+            return repositories.open(self.open_location(target), self.passphrase(target), clock=self.clock)
+        except failures.RepositoryMissing as problem:
+            # Its URL alone would not lead there: a profile may name a server and credentials.
+            problem.hint = f"make one with `runner repository init --location {shlex.quote(target.label)}`"
+            raise
 
     def check_target(self, target: locations.Target) -> None:
         """Find out before a backup starts whether its repository can be opened; the default one may be missing.

@@ -44,10 +44,14 @@ def write(location: locations.Location, config: Config, keys: crypto.Keys) -> No
         RepositoryExists: If somebody else was faster.
     """
     payload = config.payload()
+    data = keyslots.checksummed(payload + _mac(keys, payload))
     try:
-        location.put(NAME, [keyslots.checksummed(payload + _mac(keys, payload))])
+        location.put(NAME, [data])
     except locations.ObjectExists as problem:
         raise exists(location) from problem
+    # Not every store can refuse the second of two writers; then the last one has made the repository.
+    if location.get(NAME) != data:
+        raise exists(location)
 
 
 def exists(location: locations.Location) -> failures.RepositoryExists:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -61,7 +62,8 @@ def create(
     try:
         config.write(location, config.Config(repository=keys.repository), keys)
     except BaseException:
-        location.delete(keyslots.PREFIX + slot)
+        with contextlib.suppress(locations.ObjectLocked):
+            location.delete(keyslots.PREFIX + slot)
         raise
     return Repository(location, keys, random=random, clock=clock, workers=workers)
 

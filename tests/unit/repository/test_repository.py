@@ -313,6 +313,22 @@ def test_default_cost_of_a_passphrase_is_64_mib() -> None:
     assert CHEAP != keyslots.DEFAULT_COST
 
 
+class Overtaken(memory.Memory):
+    """A location where somebody else writes the configuration at the same moment, and nobody is refused."""
+
+    def put(self, name: str, data: Sequence[locations.Buffer], *, overwrite: bool = False) -> None:
+        super().put(name, data, overwrite=overwrite)
+        if name == config.NAME:
+            super().put(name, [b"of somebody else"], overwrite=True)
+
+
+def test_who_was_overtaken_while_making_a_repository_is_told() -> None:
+    location = Overtaken()
+    with pytest.raises(failures.RepositoryExists):
+        make(location)
+    assert names(location) == [config.NAME]
+
+
 class Crowded(memory.Memory):
     """A location with too little room for more exports."""
 

@@ -78,13 +78,14 @@ class Qcow2Driver:
             guest = live.named_by(volume)
             try:
                 place = self._shelf(_path_of(volume) if guest is None else self._image_of(guest))
-            except driver.VolumeMissing:  # the guest has ended, and what it held with it
+                if not place.exists():
+                    return []
+                # A guest may hold what nobody has written down yet, so the one that is named is asked in any case.
+                with place.locked() as lock, self._inside(place, lock, guest) as inside:
+                    _tidy(place, inside)
+                    return [one.snapshot for one in place.records() if tags.items() <= one.snapshot.tags.items()]
+            except (driver.VolumeMissing, qmp.NobodyThere):  # the guest has ended, and what it held with it
                 return []
-            if not place.exists():
-                return []
-            with place.locked() as lock, self._inside(place, lock) as inside:
-                _tidy(place, inside)
-                return [one.snapshot for one in place.records() if tags.items() <= one.snapshot.tags.items()]
 
     def delete_snapshot(self, snapshot: ids.SnapshotId) -> None:
         """Delete a snapshot, unless somebody reads it."""
@@ -272,7 +273,7 @@ def _tidy(place: shelf.Shelf, inside: access.Access) -> None:
             place.remove(shelf.id_of(record.snapshot.id))
         return
     contents = inside.look()
-    with contextlib.suppress(driver.StorageUnavailable):  # a guest has the image open; next time, then
+    with contextlib.suppress(driver.StorageUnavailable, driver.SnapshotInUse):  # of a guest's; next time, then
         for name in contents.ours - {record.name for record in records}:
             inside.drop(name)
         for record in records:

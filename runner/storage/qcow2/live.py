@@ -136,6 +136,11 @@ class Live:
         self.drop_blocks(name)
         contents = self.look()
         if name in contents.snapshots:
+            if contents.held:
+                raise driver.SnapshotInUse(
+                    f"{name} cannot be deleted within the image while the guest holds another snapshot",
+                    hint="give up the later snapshot first (DeleteSnapshot with keepBase)",
+                )
             self._session.run("blockdev-snapshot-delete-internal-sync", device=self._guest.node, name=name)
         if name in contents.bitmaps:
             self._session.run("block-dirty-bitmap-remove", node=self._guest.node, name=name)

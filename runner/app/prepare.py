@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner.app import application, restore_points, validate
-from runner.base import diagnostic, errors, secret, suggest
+from runner.base import diagnostic, errors, jsonvalue, secret, suggest
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.checks import run as checks
 from runner.document import yamlread
+from runner.engine import request as requests
 from runner.engine.request import Request
 from runner.model import load
 from runner.model.blueprint import Action, Blueprint, Call, Level
@@ -154,6 +155,7 @@ def _prepare(
         location=target.to_json(),
         overwrite=order.overwrite,
     )
+    _refuse_odd_text(request)
     if any(node.exports for node in plan.nodes):
         app.check_target(target)
     if point is None and (plan.input_artifacts or order.restore_from is not None):
@@ -167,6 +169,19 @@ def _prepare(
         request = replace(request, artifacts_in=point.artifacts, restore_point=point.id)
     request = replace(request, plan=_with_group(request))
     return Prepared(request=request, target=target, warnings=tuple(warnings))
+
+
+def _refuse_odd_text(request: Request) -> None:
+    """Refuse paths and names that no journal and no restore point can hold.
+
+    Raises:
+        UsageError: RT101.
+    """
+    odd = jsonvalue.odd_text(requests.to_json(request))
+    if odd is not None:
+        raise errors.UsageError(
+            f'"{odd}" is not UTF-8 text', hint="use names in UTF-8; a symbolic link may stand for a path with others"
+        )
 
 
 def _with_group(request: Request) -> Plan:

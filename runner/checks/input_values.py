@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
+from runner.base import jsonvalue
 from runner.base.jsonvalue import JsonValue
 from runner.model.blueprint import Input
 
@@ -16,12 +17,24 @@ def fault(declared: Input, value: JsonValue) -> str | None:
     """Say what is wrong with a value, or None if it fits; nothing of a secret value is shown."""
     if not has_type(declared.type, value):
         return f'the input "{declared.name}" must be {words(declared.type)}, got {_shown(declared, value)}'
+    unwritable = _unwritable(value)
+    if unwritable is not None:
+        return f'the input "{declared.name}" holds {unwritable}'
     if declared.enum and value not in declared.enum:
         allowed = ", ".join(map(written, declared.enum))
         return f'the input "{declared.name}" must be one of {allowed}, got {_shown(declared, value)}'
     if declared.pattern is not None and isinstance(value, str) and not re.fullmatch(declared.pattern, value):
         return f'the input "{declared.name}" must match {declared.pattern}, got {_shown(declared, value)}'
     return None
+
+
+def _unwritable(value: JsonValue) -> str | None:
+    """Say what in a value no document, journal or restore point can hold."""
+    try:
+        odd = jsonvalue.odd_text(value)
+    except ValueError:
+        return "a number that is not finite"
+    return None if odd is None else "text that is not UTF-8"
 
 
 def words(type_name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO
@@ -17,6 +18,9 @@ class Stream:
     """A text stream whose reader may leave early (`runner runs | head`) without disturbing what the runner does."""
 
     def __init__(self, stream: IO[str]) -> None:
+        if isinstance(stream, io.TextIOWrapper):
+            # A sign that the terminal cannot show, or a name that is no text, must not end the command.
+            stream.reconfigure(errors="backslashreplace")
         self._stream = stream
         self._through: Callable[[str], None] | None = None
         self.closed = False

@@ -46,6 +46,17 @@ def tell(console: consoles.Console, error: BaseException, arguments: Sequence[st
 def _problem(error: OSError, state_dir: Path) -> errors.EnvironmentProblem | None:
     """Return what a state directory that cannot be used, or a full disk, is for a person."""
     path = str(error.filename or state_dir)
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        # Only asking for the working directory fails like this.
+        return errors.EnvironmentProblem(
+            "the working directory does not exist any more", code="RT311", hint="go to another directory"
+        )
+    if isinstance(error, FileNotFoundError) and Path(path) in (state_dir, *state_dir.parents):
+        return errors.EnvironmentProblem(
+            f"the state directory {state_dir} cannot be made",
+            code="RT311",
+            hint="choose another one with --state-dir",
+        )
     if isinstance(error, NotADirectoryError | FileExistsError):
         return errors.EnvironmentProblem(
             f"{path} is no directory, or lies below something that is none",

@@ -79,7 +79,7 @@ def _is_empty(raw: rawtree.Raw) -> bool:
 
 def _nothing(text: str, file: str) -> Diagnostic:
     span = source.SourceFile(file, text).span(0, 0)
-    return Diagnostic(code="KB106", message="the file holds no document", span=span, hint="write a blueprint into it")
+    return Diagnostic(code="KB106", message="the file holds no document", span=span, hint="write a document into it")
 
 
 def _several(documents: list[rawtree.Raw]) -> Diagnostic:

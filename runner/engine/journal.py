@@ -55,7 +55,8 @@ def encode(record: events.Record, flushed: int) -> bytes:
     """Write one record as a line; `flushed` records before it are durable."""
     value = {**records.to_json(record), "flushed": flushed}
     body = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    text = f"{record.seq} {body}".encode()
+    # What is no UTF-8 (a message of another program, say) becomes an escape of JSON, and comes back as it was.
+    text = f"{record.seq} {body}".encode(errors="backslashreplace")
     number, _, rest = text.partition(b" ")
     return b"%b %08x %b\n" % (number, crc32c.crc32c(text), rest)
 

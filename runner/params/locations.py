@@ -66,6 +66,10 @@ def choose(text: str | None, *, named: Mapping[str, JsonObject], state_dir: Path
     """
     if text is None:
         return default(state_dir)
+    if not text:
+        raise errors.UsageError(
+            "the location is empty", code="RT403", hint="leave it out to use the default repository"
+        )
     if text in named:
         return _from_spec(text, named[text])
     if "://" in text:

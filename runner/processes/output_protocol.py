@@ -194,7 +194,11 @@ def _checked(key: str, value: object, limit: int) -> tuple[str, str]:
         raise _broken("has a key with other characters than letters, digits and _")
     if not isinstance(value, str):
         raise _broken(f'has no "value" that is a text, for the key {key}')
-    if len(value.encode(errors="surrogatepass")) > limit:
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise _broken(f"has half a character in its value, for the key {key}") from error
+    if size > limit:
         raise _too_long(limit, f", for the key {key}")
     return key, value
 

@@ -46,13 +46,13 @@ class JournalContract:
     def test_acknowledged_records_are_there_after_a_crash(self, tmp_path: Path) -> None:
         """Whatever `append` returned for is read again, in order."""
         journal = self.create(tmp_path, record(0))
-        journal.append([record(1, "one"), record(2, "zwei äöü ✓")])
+        journal.append([record(1, "one"), record(2, "zwei äöü ✓ \udcff")])
         journal.append([record(3)])
 
         assert list(self.reopen(tmp_path, journal).records) == [
             record(0),
             record(1, "one"),
-            record(2, "zwei äöü ✓"),
+            record(2, "zwei äöü ✓ \udcff"),
             record(3),
         ]
 

@@ -14,6 +14,7 @@ import pytest
 from runner.base import codes
 from runner.cli import commanding, failures, main
 from runner.cli import settings as settings_module
+from tests.unit.cli import sample_blueprints as blueprints
 from tests.unit.cli.conftest import Cli
 
 COMMANDS = [(name, *facts) for commands in main._Runner.sections.values() for name, facts in commands.items()]
@@ -250,3 +251,41 @@ def test_a_state_directory_without_permission_is_told_without_a_report(
     answer = cli("runs")
     assert answer.code == codes.Exit.ENVIRONMENT
     assert answer.err.startswith("error[RT311]: /srv/state cannot be used: Permission denied\n")
+
+
+def test_a_terminal_that_knows_no_signs_shows_them_as_escapes() -> None:
+    shown = run("explain", "RT105", PYTHONIOENCODING="ascii")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    signs = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from runner.cli import console; console.Stream(sys.stdout).line('✓ \\udcff')",
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        check=True,
+    )
+    assert signs.stdout == "\\u2713 \\udcff\n"
+
+
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    script = 'cd gone && rmdir ../gone && exec "$0" -m runner exec ../b.yaml'
+    (tmp_path / "b.yaml").write_text(blueprints.FILES)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ended = subprocess.run(
+        ["sh", "-c", script, sys.executable], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == codes.Exit.ENVIRONMENT
+    assert ended.stderr == (
+        "error[RT311]: the working directory does not exist any more\n  hint: go to another directory\n"
+    )
+
+
+def test_a_state_directory_that_cannot_be_made_is_told(cli: Cli, tmp_path: Path) -> None:
+    blueprints.write(tmp_path, blueprints.FAILING)
+    answer = cli("exec", "blueprint.yaml", "--state-dir", "/proc/runner")
+    assert answer.code == codes.Exit.ENVIRONMENT
+    assert answer.err.startswith("error[RT311]: the state directory /proc/runner cannot be made\n")

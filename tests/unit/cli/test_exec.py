@@ -312,6 +312,8 @@ def test_logs_of_one_phase_are_its_lines_only(cli: Cli, tmp_path: Path) -> None:
         (("exec", "blueprint.yaml", "--action", "bakup"), codes.Exit.USAGE, 'did you mean "backup"?'),
         (("exec", "blueprint.yaml", "--set", "sorce=x"), codes.Exit.USAGE, 'did you mean "source"?'),
         (("exec", "blueprint.yaml", "--object", "web"), codes.Exit.USAGE, "write --object KIND/NAMESPACE/NAME"),
+        (("exec", "blueprint.yaml", "--object", "a/b/\udcff"), codes.Exit.USAGE, '"\\udcff" is not UTF-8 text'),
+        (("exec", "blueprint.yaml", "--location", ""), codes.Exit.USAGE, "error[RT403]: the location is empty"),
         (("exec", "blueprint.yaml", "--location", "nas"), codes.Exit.USAGE, 'there is no location "nas"'),
         (("exec", "blueprint.yaml", "--location", "s4://x"), codes.Exit.USAGE, "error[RT403]"),
         (("exec", "blueprint.yaml", "--run-id", "Not An Id"), codes.Exit.USAGE, "error[RT104]"),

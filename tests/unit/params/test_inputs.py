@@ -253,3 +253,24 @@ def test_nothing_else_is_asked_for(tmp_path: Path, facts: dict[str, Any], given:
     asked: list[str] = []
     Resolver(tmp_path, declare("x", **facts))(prompt=asking(asked), **given)
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("type_name", "text", "fault"),
+    [
+        ("string", "odd \udcff", 'the input "x" holds text that is not UTF-8'),
+        ("path", "odd \udcff", 'the input "x" holds text that is not UTF-8'),
+        ("object", '{"\\ud800": 1}', 'the input "x" holds text that is not UTF-8'),
+        ("number", "NaN", 'the input "x" holds a number that is not finite'),
+        ("array", "[[1e999]]", 'the input "x" holds a number that is not finite'),
+    ],
+)
+def test_what_no_journal_can_hold_is_refused(tmp_path: Path, type_name: str, text: str, fault: str) -> None:
+    ((code, message, _),) = Resolver(tmp_path, declare("x", type_name)).problems(sets=[f"x={text}"])
+    assert (code, message) == ("KB512", fault)
+
+
+def test_a_secret_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    resolver = Resolver(tmp_path, declare("x", secret=True))
+    ((code, message, _),) = resolver.problems(environment={"RUNNER_INPUT_X": "\udcff"})
+    assert (code, message) == ("KB512", 'the input "x" holds text that is not UTF-8')

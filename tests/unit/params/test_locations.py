@@ -143,3 +143,8 @@ def test_a_missing_configuration_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError) as caught:
         configuration.read_locations(tmp_path / "none.yaml")
     assert caught.value.code == "RT103"
+
+
+def test_an_empty_location_is_none(tmp_path: Path) -> None:
+    with pytest.raises(errors.UsageError, match="the location is empty"):
+        locations.choose("", named={}, state_dir=tmp_path)

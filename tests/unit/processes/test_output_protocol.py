@@ -123,3 +123,8 @@ def test_a_broken_line_of_the_file_is_an_error(tmp_path: Path, line: bytes) -> N
     (tmp_path / "outputs").write_bytes(b"ok=1\n" + line)
     with pytest.raises(output_protocol.BrokenProtocol):
         output_protocol.read_file(tmp_path / "outputs", limit=100)
+
+
+def test_half_a_character_is_no_output() -> None:
+    with pytest.raises(output_protocol.BrokenProtocol, match="half a character in its value, for the key k"):
+        read(f'{MARKER} {{"key": "k", "value": "\\ud800"}}\n'.encode())

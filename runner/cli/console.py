@@ -10,18 +10,25 @@ from typing import IO
 
 import click
 
+from runner.base import errors
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.cli import settings as settings_module
 
 
 class Stream:
-    """A text stream whose reader may leave early (`runner runs | head`) without disturbing what the runner does."""
+    """A text stream whose reader may leave early (`runner runs | head`) without disturbing what the runner does.
 
-    def __init__(self, stream: IO[str]) -> None:
+    Args:
+        stream: Where the text goes.
+        required: Whether it is an error when the text cannot be written for another reason.
+    """
+
+    def __init__(self, stream: IO[str], *, required: bool = False) -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A sign that the terminal cannot show, or a name that is no text, must not end the command.
             stream.reconfigure(errors="backslashreplace")
         self._stream = stream
+        self._required = required
         self._through: Callable[[str], None] | None = None
         self.closed = False
 
@@ -40,7 +47,11 @@ class Stream:
         return self._stream.isatty()
 
     def write(self, text: str) -> None:
-        """Write text and hand it over at once; once the reader has left, drop it."""
+        """Write text and hand it over at once; once the reader has left, drop it.
+
+        Raises:
+            EnvironmentProblem: RT311 if it cannot be written although somebody needs it.
+        """
         if self.closed:
             return
         if self._through is not None:
@@ -49,10 +60,16 @@ class Stream:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError as error:
             self.closed = True
             # The interpreter flushes once more at exit; what is left then must have somewhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            if self._required and not isinstance(error, BrokenPipeError):
+                raise errors.EnvironmentProblem(
+                    f"the result cannot be written to standard output: {error.strerror}",
+                    code="RT311",
+                    hint="send it to a place that has room",
+                ) from error
 
     def line(self, text: str = "") -> None:
         """Write one line."""
@@ -77,7 +94,7 @@ class Console:
         environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.settings = settings
-        self.out = Stream(out)
+        self.out = Stream(out, required=True)
         self.err = Stream(err)
         self._environment = environment
 

@@ -289,3 +289,28 @@ def test_a_state_directory_that_cannot_be_made_is_told(cli: Cli, tmp_path: Path)
     answer = cli("exec", "blueprint.yaml", "--state-dir", "/proc/runner")
     assert answer.code == codes.Exit.ENVIRONMENT
     assert answer.err.startswith("error[RT311]: the state directory /proc/runner cannot be made\n")
+
+
+def with_streams(directory: Path, redirections: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with some of its streams redirected or closed by a shell."""
+    blueprints.papers(directory)
+    blueprints.write(directory, blueprints.FILES)
+    environment = {**os.environ, "RUNNER_STATE_DIR": str(directory / "state"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirections}', "sh", sys.executable, "-m", "runner", *arguments],
+        cwd=directory, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("redirections", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_a_backup_does_not_need_its_streams(tmp_path: Path, redirections: str) -> None:
+    ended = with_streams(tmp_path, redirections, "exec", "blueprint.yaml")
+    assert ended.returncode == 0, ended.stderr
+    (journal,) = (tmp_path / "state" / "runs").glob("*/journal")
+    assert b'"status":"succeeded"' in journal.read_bytes()
+
+
+def test_a_result_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    ended = with_streams(tmp_path, ">/dev/full", "functions")
+    assert ended.returncode == codes.Exit.ENVIRONMENT
+    assert ended.stderr.startswith("error[RT311]: the result cannot be written to standard output: ")

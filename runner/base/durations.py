@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import durationpy
 
+# Far more than anybody waits for, and little enough to be added to any moment.
+LONGEST = timedelta(days=36_525)
+
 
 def parse(text: str) -> timedelta:
     """Read a Go duration.
 
     Raises:
-        ValueError: If the text is not one, or is negative.
+        ValueError: If the text is not one, is negative, or is longer than 100 years.
     """
     try:
         parsed: timedelta = durationpy.from_str(text)
@@ -19,6 +22,8 @@ def parse(text: str) -> timedelta:
         raise ValueError(f'"{text}" is not a duration such as 30s, 5m or 1h30m') from error
     if parsed < timedelta(0):
         raise ValueError(f'the duration "{text}" is negative')
+    if parsed > LONGEST:
+        raise ValueError(f'the duration "{text}" is longer than 100 years')
     return parsed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,7 +16,11 @@ AbsolutePath = Annotated[str, pydantic.StringConstraints(pattern=r"^/")]
 
 
 def _check_patterns(patterns: list[str]) -> list[str]:
-    tree_exclude.Excluded(patterns)
+    for pattern in patterns:
+        try:
+            tree_exclude.Excluded([pattern])
+        except (ValueError, re.error) as error:
+            raise ValueError(f'"{pattern}" is not a pattern such as .gitignore holds') from error
     return patterns
 
 

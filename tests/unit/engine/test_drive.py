@@ -10,7 +10,7 @@ import pytest
 
 from runner.base import clock as clocks
 from runner.base import errors, secret
-from runner.engine import drive, events, inbox, journal_file, result
+from runner.engine import carry, drive, events, inbox, journal_file, result
 from runner.engine.control import Control
 from runner.engine.host import Silent
 from runner.engine.request import Request
@@ -480,3 +480,8 @@ def test_an_error_code_that_only_a_plugin_knows_fails_the_run(bench: Bench) -> N
     bench.drive(run)
 
     assert result.load(run, bench.clock.now()).exit == 1
+
+
+def test_a_pause_grows_up_to_its_maximum_however_often_it_was_tried() -> None:
+    policy = Retry(limit=1000, factor=100.0, maximum=timedelta(minutes=2), jitter=0.0)
+    assert [carry.backoff(policy, retries, 0.5) for retries in (0, 1, 1000)] == [1.0, 100.0, 120.0]

@@ -17,7 +17,7 @@ from runner.functions import (
     tree_arguments,
     verify_export,
 )
-from runner.registry import argdecode
+from runner.registry import argcheck, argdecode
 from runner.registry.args import Outputs
 from runner.registry.function import FunctionSpec
 from runner.repository import repository
@@ -211,3 +211,16 @@ def test_progress_is_in_bytes(tmp_path: Path, repo: repository.Repository) -> No
     ctx = context(tmp_path, repo, "files")
     tree_arguments.report(ctx, "subject", 10)(3)
     assert ctx.reports == [phase_context.Progress(completed=3, total=10, unit="bytes", description="subject")]
+
+
+@pytest.mark.parametrize("pattern", ["[z-a]", "!", "a\\"])
+def test_what_is_no_pattern_is_refused_before_anything_runs(pattern: str) -> None:
+    problems = argcheck.check_arguments(
+        backup_files.backup_files,
+        {"paths": ["/srv"], "exclude": ["*.log", pattern]},
+        is_template=lambda _: False,
+        example=lambda text: text,
+    )
+    (problem,) = problems
+    assert problem.code == "KB504"
+    assert "is not a pattern such as .gitignore holds" in problem.message

@@ -11,7 +11,8 @@ from runner.checks import scope as scopes
 from runner.model import blueprint as blueprints
 from runner.plan import compile
 
-_KINDS = ("transient", "timeout")
+# Other codes than these may be those of a plugin.
+_FAMILIES = ("KB", "RT")
 
 
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
@@ -26,7 +27,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
 
 def _unknown(scope: scopes.Scope, retry: blueprints.RetrySpec, pointer: str) -> Iterator[Diagnostic]:
     for index, name in enumerate(retry.errors or ()):
-        if name not in _KINDS and name not in codes.CODES:
+        if name.startswith(_FAMILIES) and name not in codes.CODES:
             best = suggest.closest(name, [known for known in codes.CODES if known.startswith(name[:3])])
             yield Diagnostic(
                 code="KB323",
@@ -34,5 +35,5 @@ def _unknown(scope: scopes.Scope, retry: blueprints.RetrySpec, pointer: str) -> 
                 span=scope.blueprint.span(f"{pointer}/errors/{index}"),
                 hint=f'did you mean "{best}" ({codes.CODES[best].title.lower()})?'
                 if best
-                else "write transient, timeout, or the code that an error begins with",
+                else "write the code that stands behind `error` where the failure is reported",
             )

@@ -13,6 +13,7 @@ from runner.model import load, rehearsal_build
 from runner.registry import registry
 
 _SUFFIXES = (".yaml", ".yml")
+_OTHER_KINDS = ("LocationProfile", "Rehearsal")
 
 
 def files(paths: Iterable[Path]) -> list[Path]:
@@ -37,10 +38,11 @@ def _is_document(path: Path, top: Path) -> bool:
     return path.suffix in _SUFFIXES and not is_hidden and path.is_file()
 
 
-def _kind(path: Path) -> str | None:
-    """Return the `kind` that a document states, however broken the rest of it is."""
-    text, _ = yamlread.read_file(path)
-    root = None if text is None else yamlread.read(text, str(path))[0]
+def _kind(text: str, file: str) -> str | None:
+    """Return the `kind` that a document states, however broken the rest of it is; None for a blueprint."""
+    if not any(kind in text for kind in _OTHER_KINDS):
+        return None  # no need to parse it for that
+    root, _ = yamlread.read(text, file)
     node = root.get("kind") if isinstance(root, nodes.MapNode) else None
     return node.text if isinstance(node, nodes.ScalarNode) else None
 
@@ -54,17 +56,14 @@ def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnosti
     found: list[diagnostic.Diagnostic] = []
     reader = rehearsals.Reader(known)
     for path in documents:
-        kind = _kind(path)
+        text, problems = yamlread.read_file(path)
+        kind = None if text is None else _kind(text, str(path))
         if kind == "LocationProfile":
             found += load.load_location_profile(path)[1]
-            continue
-        if kind == "Rehearsal" or path.name.endswith(rehearsal_build.SUFFIX):
+        elif kind == "Rehearsal" or path.name.endswith(rehearsal_build.SUFFIX):
             found += reader.read(path).found
-            continue
-        text, problems = yamlread.read_file(path)
-        found += problems
-        if text is not None:
-            found += findings(known, text, str(path))
+        else:
+            found += problems if text is None else findings(known, text, str(path))
     return diagnostic.in_order(found)
 
 

@@ -20,10 +20,25 @@ class Span:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    def at(self, pointer: str) -> Span:
+        """Return the same place with a pointer; every node is given its own so, which `replace` makes slow."""
+        return Span(
+            file=self.file,
+            line=self.line,
+            column=self.column,
+            end_line=self.end_line,
+            end_column=self.end_column,
+            pointer=pointer,
+        )
+
 
 def pointer(parts: Sequence[str | int]) -> str:
     """Join keys and indexes into a JSON Pointer (`/actions/backup/phases/2`)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    return "".join([f"/{_escaped(part) if isinstance(part, str) else part}" for part in parts])
+
+
+def _escaped(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1") if "~" in part or "/" in part else part
 
 
 def split_pointer(text: str) -> tuple[str, ...]:

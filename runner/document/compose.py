@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 import yaml
 
@@ -93,13 +92,13 @@ class _Builder:
         match event:
             case yaml.ScalarEvent():
                 self._node(event)
-                self._add(rawtree.RawScalar(self._span(event), event.value, event.style or "", event.tag))
+                self._add(rawtree.RawScalar(self._place(event), event.value, event.style or "", event.tag))
             case yaml.AliasEvent():
                 self._alias(event)
             case yaml.SequenceStartEvent():
-                self._enter(event, rawtree.RawSeq(self._span(event), bool(event.flow_style), event.tag))
+                self._enter(event, rawtree.RawSeq(self._place(event), bool(event.flow_style), event.tag))
             case yaml.MappingStartEvent():
-                self._enter(event, rawtree.RawMap(self._span(event), bool(event.flow_style), event.tag))
+                self._enter(event, rawtree.RawMap(self._place(event), bool(event.flow_style), event.tag))
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self._leave(event)
 
@@ -113,8 +112,8 @@ class _Builder:
         collection = self._open.pop()
         last = collection.last
         # The parser ends a block where the next token begins, which may be many comment lines further on.
-        end = last.span if last is not None and not collection.flow else self._span(event)
-        collection.span = replace(collection.span, end_line=end.end_line, end_column=end.end_column)
+        end = last.place if last is not None and not collection.flow else self._place(event)
+        collection.place = collection.place._replace(end_line=end.end_line, end_column=end.end_column)
         self._add(collection)
 
     def _add(self, node: Raw) -> None:
@@ -133,26 +132,22 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> None:
         self._count += 1
         self._refuse(event, "alias", f"*{event.anchor}")
-        self._add(rawtree.RawAlias(self._span(event)))
+        self._add(rawtree.RawAlias(self._place(event)))
 
     def _refuse(self, event: yaml.Event, what: str, written: str) -> None:
-        span = self._span(event)
-        span = replace(span, end_line=span.line, end_column=span.column + len(written))
+        place = self._place(event)
+        span = place._replace(end_line=place.line, end_column=place.column + len(written)).at("")
         message = f'the {what} "{written}" is not allowed here'
         self.found.append(Diagnostic(code="KB103", message=message, span=span, hint="write the value out"))
 
     def _give_up(self, event: yaml.Event, message: str) -> None:
-        self.found.append(Diagnostic(code="KB104", message=message, span=self._span(event), hint=syntax_messages.SPLIT))
+        self.found.append(
+            Diagnostic(code="KB104", message=message, span=self._place(event).at(""), hint=syntax_messages.SPLIT)
+        )
         self.gave_up = True
 
-    def _span(self, event: yaml.Event) -> spans.Span:
+    def _place(self, event: yaml.Event) -> rawtree.Place:
         start, end = event.start_mark, event.end_mark
         if start is None or end is None:
             raise AssertionError("the parser puts marks on every event")
-        return spans.Span(
-            file=self._file,
-            line=start.line + 1,
-            column=start.column + 1,
-            end_line=end.line + 1,
-            end_column=end.column + 1,
-        )
+        return rawtree.Place(self._file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)

@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from runner.base import span as spans
+
+
+class Place(NamedTuple):
+    """A span that has no pointer yet; of every node there is one, so it costs little to make."""
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def at(self, pointer: str) -> spans.Span:
+        """Return the span with a pointer."""
+        return spans.Span(
+            file=self.file,
+            line=self.line,
+            column=self.column,
+            end_line=self.end_line,
+            end_column=self.end_column,
+            pointer=pointer,
+        )
+
+    def first(self) -> Place:
+        """Return the place, or only its first character if it goes over several lines."""
+        return self if self.end_line == self.line else self._replace(end_line=self.line, end_column=self.column + 1)
 
 
 @dataclass(slots=True)
 class RawScalar:
     """A scalar as the parser delivers it."""
 
-    span: spans.Span
+    place: Place
     text: str
     style: str
     tag: str | None
@@ -22,14 +47,14 @@ class RawScalar:
 class RawAlias:
     """A `*name`; already reported."""
 
-    span: spans.Span
+    place: Place
 
 
 @dataclass(slots=True)
 class RawSeq:
     """A list."""
 
-    span: spans.Span
+    place: Place
     flow: bool
     tag: str | None
     items: list[Raw] = field(default_factory=list)
@@ -48,7 +73,7 @@ class RawSeq:
 class RawMap:
     """A mapping; keys may be anything here."""
 
-    span: spans.Span
+    place: Place
     flow: bool
     tag: str | None
     entries: list[tuple[Raw, Raw]] = field(default_factory=list)

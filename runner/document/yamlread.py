@@ -86,16 +86,10 @@ def _several(documents: list[rawtree.Raw]) -> Diagnostic:
     return Diagnostic(
         code="KB106",
         message=f"the file holds {len(documents)} documents, one is expected",
-        span=_first_line(documents[1].span),
+        span=documents[1].place.first().at(""),
         hint='put each document into a file of its own ("---" separates documents)',
-        related=(Related(span=_first_line(documents[0].span), message="the first document starts here"),),
+        related=(Related(span=documents[0].place.first().at(""), message="the first document starts here"),),
     )
-
-
-def _first_line(span: spans.Span) -> spans.Span:
-    if span.end_line == span.line:
-        return span
-    return replace(span, end_line=span.line, end_column=span.column + 1)
 
 
 def _dialect(root: rawtree.Raw) -> scalars.Dialect:
@@ -123,11 +117,11 @@ class _Typing:
                 return self._scalar(raw, pointer)
             case rawtree.RawAlias():
                 self._point(raw, pointer)
-                return nodes.ScalarNode(span=replace(raw.span, pointer=pointer), value=None, text="")
+                return nodes.ScalarNode(span=raw.place.at(pointer), value=None, text="")
             case rawtree.RawSeq():
                 self._check_tag(raw, pointer)
                 items = (self.node(item, f"{pointer}/{index}") for index, item in enumerate(raw.items))
-                return nodes.SeqNode(span=replace(raw.span, pointer=pointer), items=tuple(items))
+                return nodes.SeqNode(span=raw.place.at(pointer), items=tuple(items))
             case rawtree.RawMap():
                 return self._mapping(raw, pointer)
 
@@ -137,10 +131,10 @@ class _Typing:
             try:
                 value = scalars.tagged(raw.tag, raw.text, self._dialect)
             except ValueError as error:
-                self._report("KB203", str(error), replace(raw.span, pointer=pointer), "remove the tag")
+                self._report("KB203", str(error), raw.place.at(pointer), "remove the tag")
         elif not raw.style:
             value = self._dialect(raw.text)
-        return nodes.ScalarNode(span=replace(raw.span, pointer=pointer), value=value, text=raw.text, style=raw.style)
+        return nodes.ScalarNode(span=raw.place.at(pointer), value=value, text=raw.text, style=raw.style)
 
     def _mapping(self, raw: rawtree.RawMap, pointer: str) -> nodes.Node:
         if self._is_bare_template(raw):
@@ -157,7 +151,7 @@ class _Typing:
                 self._duplicate(key, seen[key.text])
             seen.setdefault(key.text, key.span)
             entries.append((key, self.node(raw_value, key.span.pointer)))
-        return nodes.MapNode(span=replace(raw.span, pointer=pointer), entries=tuple(entries))
+        return nodes.MapNode(span=raw.place.at(pointer), entries=tuple(entries))
 
     def _key(self, raw: rawtree.Raw, parent: str) -> nodes.ScalarNode | None:
         """Return the key, or None where there is none that a value could be stored under.
@@ -169,16 +163,18 @@ class _Typing:
             self._point(raw, lost)
             return None
         if not isinstance(raw, rawtree.RawScalar):
-            span = replace(_first_line(raw.span), pointer=lost)
+            span = raw.place.first().at(lost)
             self._report("KB105", "a key is a list or a mapping", span, "use a text as key")
             return None
         if raw.text == "<<" and not raw.style:
-            span = replace(raw.span, pointer=lost)
+            span = raw.place.at(lost)
             self._report("KB103", 'the merge key "<<" is not allowed here', span, "write the entries out")
             return None
         key = self._scalar(raw, parent + spans.pointer([raw.text]))
-        text = raw.text if isinstance(key.value, str) else self._odd_key(key)
-        return replace(key, text=text, value=text, span=replace(key.span, pointer=parent + spans.pointer([text])))
+        if isinstance(key.value, str):
+            return key if key.value is raw.text else replace(key, value=raw.text)
+        text = self._odd_key(key)
+        return replace(key, text=text, value=text, span=key.span.at(parent + spans.pointer([text])))
 
     def _odd_key(self, key: nodes.ScalarNode) -> str:
         shown = key.text or "null"
@@ -211,11 +207,11 @@ class _Typing:
         if not raw.flow or not raw.entries:
             return False
         inner = raw.entries[0][0]
-        adjacent = inner.span.line == raw.span.line and inner.span.column == raw.span.column + 1
+        adjacent = inner.place.line == raw.place.line and inner.place.column == raw.place.column + 1
         return isinstance(inner, rawtree.RawMap) and inner.flow and adjacent
 
     def _bare_template(self, raw: rawtree.RawMap, pointer: str) -> nodes.ScalarNode:
-        span = replace(raw.span, pointer=pointer)
+        span = raw.place.at(pointer)
         self._found.append(syntax_messages.bare_template(span))
         start = self._source.offset(span.line, span.column)
         text = self._source.text[start : self._source.offset(span.end_line, span.end_column)]
@@ -223,14 +219,14 @@ class _Typing:
 
     def _check_tag(self, raw: rawtree.RawSeq | rawtree.RawMap, pointer: str) -> None:
         if raw.tag not in _COLLECTION_TAGS:
-            span = replace(_first_line(raw.span), pointer=pointer)
+            span = raw.place.first().at(pointer)
             self._report("KB203", f'the tag "{raw.tag}" is not allowed here', span, "remove the tag")
 
     def _point(self, raw: rawtree.RawAlias, pointer: str) -> None:
         """Add to the finding about an alias, which was made before there were pointers, what the alias stands for."""
-        index = self._refused[raw.span.line, raw.span.column]
+        index = self._refused[raw.place.line, raw.place.column]
         found = self._found[index]
-        self._found[index] = replace(found, span=replace(found.span, pointer=pointer))
+        self._found[index] = replace(found, span=found.span.at(pointer))
 
     def _report(self, code: str, message: str, span: spans.Span, hint: str) -> None:
         self._found.append(Diagnostic(code=code, message=message, span=span, hint=hint))

@@ -18,7 +18,7 @@ def find(
 ) -> list[Diagnostic]:
     """Report everything that keeps the phases of an action from having an order."""
     sources = {name: [wait.edge.source for wait in found] for name, found in waits.items()}
-    if _points_up(sources):
+    if graph.points_up(sources):
         return []
     found = graph.cycles(sources)
     if not found:
@@ -41,16 +41,6 @@ def place(blueprint: blueprints.Blueprint, wait: edges.Wait) -> Span:
     if wait.edge.why is plan.Why.NEEDS:
         return blueprint.span(wait.pointer)
     return blueprint.span(f"{wait.pointer}/name")
-
-
-def _points_up(sources: Mapping[str, list[str]]) -> bool:
-    """Tell whether all wait for earlier ones only, as most do; then the document is an order, and no graph is made."""
-    seen: set[str] = set()
-    for name, wanted in sources.items():
-        if not seen.issuperset(wanted):
-            return False
-        seen.add(name)
-    return True
 
 
 def _early_reads(

@@ -37,15 +37,27 @@ def groups(sources: Mapping[str, Iterable[str]]) -> dict[str, int]:
     return {name: number for number, group in enumerate(components) for name in group}
 
 
+def points_up(sources: Mapping[str, Iterable[str]]) -> bool:
+    """Tell whether all wait for earlier ones only, as most do: then the document is an order, and no graph is made."""
+    seen: set[str] = set()
+    for name, wanted in sources.items():
+        if not seen.issuperset(wanted):
+            return False
+        seen.add(name)
+    return True
+
+
 def order(sources: Mapping[str, Iterable[str]]) -> list[str]:
     """Return the nodes so that each comes after what it waits for, otherwise in the order of the document.
 
     Raises:
         ValueError: If nodes wait for each other in a cycle.
     """
+    if points_up(sources):
+        return list(sources)
     import networkx
 
-    graph = _graph(sources).reverse()
+    graph = _graph(sources).reverse(copy=False)
     rank = {name: index for index, name in enumerate(sources)}
     try:
         return list(networkx.lexicographical_topological_sort(graph, key=rank.__getitem__))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Annotated, Any, TypeAlias
@@ -97,7 +98,8 @@ SecretText: TypeAlias = Annotated[
 ]
 
 
-def meanings(model: type[Arguments]) -> dict[str, Meaning]:
+@functools.cache
+def meanings(model: type[Arguments]) -> Mapping[str, Meaning]:
     """Return the arguments, as documents name them, whose annotation has a meaning."""
     found = {}
     for name, field in model.model_fields.items():

@@ -167,6 +167,11 @@ def _describe(node: nodes.Node) -> tuple[str, str]:
     return "this construct", "use names, comparisons and filters"
 
 
+@functools.cache
+def _signature(name: str) -> inspect.Signature:
+    return inspect.signature(functions.FUNCTIONS[name])
+
+
 def _filter_faults(node: nodes.Filter) -> Iterator[tuple[str, str, str]]:
     function = functions.FUNCTIONS.get(node.name)
     if function is None:
@@ -174,7 +179,7 @@ def _filter_faults(node: nodes.Filter) -> Iterator[tuple[str, str, str]]:
     elif node.dyn_args is not None or node.dyn_kwargs is not None:
         yield "KB403", "unpacked arguments are not allowed in templates", "write the arguments one by one"
     else:
-        signature = inspect.signature(function)
+        signature = _signature(node.name)
         try:
             signature.bind(None, *node.args, **{str(keyword.key): keyword for keyword in node.kwargs})
         except TypeError as error:

@@ -24,6 +24,7 @@ HOMES = {
     "durationpy": ("runner/base/durations.py",),
     "jinja2": ("runner/templates", "runner/dashboard"),
     "jsonschema": ("runner/document",),
+    "jsonschema_rs": ("runner/document",),
     "kubernetes": ("runner/kube",),
     "networkx": ("runner/plan",),
     "obstore": ("runner/locations",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,9 @@ def _is_regex(text: str) -> bool:
 
 def _regex_fault(text: str) -> str:
     try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what will have another meaning in a later Python is not written either
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         return str(error)
     return ""

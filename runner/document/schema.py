@@ -31,15 +31,14 @@ def validate(root: nodes.Node, name: str) -> list[Diagnostic]:
         All findings (KB201 to KB204 and KB601), in the order of the document.
     """
     value = root.plain()
-    if _is_valid(name, value):
+    if is_valid(name, value):
         return []
-    found: list[Diagnostic] = []
-    for error in _validator(name).iter_errors(value):
-        found.extend(schema_messages.findings(error, root))
-    return diagnostic.in_order(found)
+    return diagnostic.in_order(
+        found for error in errors(name, value) for found in schema_messages.findings(error, root)
+    )
 
 
-def _is_valid(name: str, value: JsonValue) -> bool:
+def is_valid(name: str, value: JsonValue) -> bool:
     """Tell whether a document surely has the right shape.
 
     Most have, and of these the quick validator, which is of no help with messages, says so in a hundredth of the time.
@@ -48,6 +47,11 @@ def _is_valid(name: str, value: JsonValue) -> bool:
         return _quick_validator(name).is_valid(value)
     except ValueError:  # half a surrogate pair, which it cannot take
         return False
+
+
+def errors(name: str, value: JsonValue) -> Iterator[ValidationError]:
+    """Yield all errors in the shape of a document."""
+    yield from _validator(name).iter_errors(value)
 
 
 @functools.cache

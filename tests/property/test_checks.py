@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runner.app import builtins, validate
 from runner.base import diagnostic, errors
-from runner.document import render, source
+from runner.document import render, schema, source, yamlread
 from runner.model import load
 from runner.plan import compile
 from runner.templates import bare, conditions, inference, references, template, value_types
@@ -100,3 +100,12 @@ def test_the_value_of_an_expression_has_the_type_that_was_inferred(text: str) ->
     value = _value(text)
     if not isinstance(value, errors.RunnerError):
         assert value_types.families(value_types.of_value(value)) <= value_types.families(type_)
+
+
+@settings(max_examples=200)
+@given(st.one_of(random_blueprints.documents(), random_blueprints.damaged()))
+def test_the_quick_validator_finds_right_what_the_one_with_messages_does(text: str) -> None:
+    root, _ = yamlread.read(text, "f.yaml")
+    if root is not None:
+        for name in ("blueprint.schema.json", "blueprint.kanister.schema.json"):
+            assert schema.is_valid(name, root.plain()) == (next(schema.errors(name, root.plain()), None) is None)

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,36 @@ def test_killed_runs_end_as_if_nothing_had_happened(
     blueprint = str(source / "blueprint.yaml")
     example = killing.Example(backup=(blueprint,), restore=(blueprint,), records=(15, 11), compare=compare)
     killing.survive(bed, example, random.Random(f"qcow2 {seed}"), record_property)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_backups_leave_nothing_in_a_guest(
+    examples: Path, tmp_path: Path, seed: int, record_property: killing.Record
+) -> None:
+    source = tmp_path / "06-qcow2"
+    shutil.copytree(examples / "06-qcow2", source, ignore=shutil.ignore_patterns("data", "restored"))
+    guest = qemu.Guest(source / "data" / "disk.qcow2")
+    subprocess.run([sys.executable, source / "app.py", "write", guest.image], check=True)
+    guest.start()
+
+    def compare(restore: dict[str, Any]) -> None:
+        assert content(Path(restore["phases"][0]["outputs"]["target"])) == guest.read()
+        assert sorted(path.suffix for path in source.rglob("*.snapshots/*")) == [".json"]
+        guest.stop()
+        snapshots, bitmaps = inside(guest.image)
+        assert (snapshots, len(bitmaps)) == ([], 1), "only the bitmap stays, as the base of the next backup"
+        assert serving(source) == []
+
+    bed = killing.Bed(state=tmp_path / "state", cwd=tmp_path, environment={"PYTHONPATH": str(examples.parent)})
+    blueprint = str(source / "blueprint.yaml")
+    backup = (blueprint, "--set", f"guest={guest.volume}")
+    example = killing.Example(backup=backup, restore=(blueprint,), records=(15, 11), compare=compare)
+    try:
+        killing.survive(bed, example, random.Random(f"guest {seed}"), record_property)
+    finally:
+        guest.stop()
 
 
 def serving(directory: Path) -> list[str]:

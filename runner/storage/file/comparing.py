@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 from runner.registry import driver, extents
+from runner.storage.file import fiemap
 
 # Large enough that reading and comparing stay in C code, small enough for several threads at once.
 _WINDOW = 1 << 20
@@ -34,8 +35,12 @@ def data_of(descriptor: int, size: int) -> Iterator[driver.Extent]:
 
 
 def differences(old: int, old_size: int, new: int, new_size: int) -> Iterator[driver.Extent]:
-    """Yield where a newer image differs from an older one that is not larger; holes of both are never read."""
-    for extent in extents.union(data_of(old, old_size), data_of(new, new_size)):
+    """Yield where a newer image differs from an older one that is not larger.
+
+    Holes of both are never read, and neither is what both share on the disk.
+    """
+    data = extents.union(data_of(old, old_size), data_of(new, new_size))
+    for extent in extents.without(data, fiemap.shared(old, new)):
         yield from _compare(old, new, extent)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 SET_UP = "python3 -m venv .venv && .venv/bin/pip install -q"
 MAIN_JOB = f"{SET_UP} . && .venv/bin/runner exec examples/01-first-backup/blueprint.yaml"
-TESTS = f"{SET_UP} -e '.[dev]' && .venv/bin/pytest"
+TESTS = f"{SET_UP} -e '.[dev]' && .venv/bin/pytest -n logical"
 
 
 def _pages(top: Path) -> list[Path]:

@@ -242,11 +242,7 @@ def _is(state: RunState, node: str, status: NodeStatus) -> bool:
 
 def backoff(policy: Retry, retries: int, fraction: float) -> float:
     """Return the pause in seconds before the next attempt; `fraction` in [0, 1) places it within the jitter."""
-    try:
-        pause = min(policy.initial.total_seconds() * policy.factor**retries, policy.maximum.total_seconds())
-    except OverflowError:
-        pause = policy.maximum.total_seconds()
-    return pause * (1 + policy.jitter * (2 * fraction - 1))
+    return policy.pause(retries) * (1 + policy.jitter * (2 * fraction - 1))
 
 
 def timestamp(clock: clocks.Clock) -> str:

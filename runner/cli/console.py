@@ -6,7 +6,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO
+from typing import IO, Any
 
 import click
 
@@ -52,14 +52,25 @@ class Stream:
         Raises:
             EnvironmentProblem: RT311 if it cannot be written although somebody needs it.
         """
-        if self.closed:
-            return
-        if self._through is not None:
+        if self._through is not None and not self.closed:
             self._through(text.removesuffix("\n"))
             return
+        self._hand_over(self._stream, text)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write bytes as they are, as `write` does text.
+
+        Raises:
+            EnvironmentProblem: RT311 if they cannot be written although somebody needs them.
+        """
+        self._hand_over(self._stream.buffer, data)  # type: ignore[attr-defined]
+
+    def _hand_over(self, stream: IO[Any], data: str | bytes) -> None:
+        if self.closed:
+            return
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            stream.write(data)
+            stream.flush()
         except OSError as error:
             self.closed = True
             # The interpreter flushes once more at exit; what is left then must have somewhere to go.

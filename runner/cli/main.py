@@ -21,7 +21,7 @@ class _Runner(commanding.RootGroup):
         "Back up and restore": {
             "exec": (_COMMANDS + "exec", "Plan and run one action of a blueprint."),
             "restore-points": (_COMMANDS + "restore_points", "List, verify, restore and delete restore points."),
-            "repository": (_COMMANDS + "repository", "Make, check and prune repositories; manage their keys."),
+            "repository": (_COMMANDS + "repository", "Make, check and prune repositories, and look into them."),
             "profile": (_COMMANDS + "profile", "List locations, and find out what can be done at one."),
         },
         "Runs": {

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from runner.base import quantities
 from runner.cli import completing
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 passphrase_file = click.option(
     "--passphrase-file",
@@ -47,3 +52,15 @@ input_files = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="YAML or JSON file with inputs.",
 )
+
+
+def size(name: str, **facts: Any) -> Callable[[Decorated], Decorated]:
+    """Return an option for a number of bytes: `4096`, `64KiB`, `1.5GiB`."""
+    return click.option(name, metavar="SIZE", callback=_bytes, **facts)
+
+
+def _bytes(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    try:
+        return None if value is None else quantities.parse_bytes(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from error

@@ -30,6 +30,11 @@ class PointExport:
     bytes_new: int
     bytes_stored: int
 
+    @property
+    def name(self) -> str:
+        """What it is called within its restore point: `PHASE`, or `PHASE/KEY` within a `foreach`."""
+        return f"{self.phase}/{self.key}" if self.key else self.phase
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestorePoint:

@@ -59,6 +59,12 @@ class ExportInUse(errors.PermanentError):
     default_code = "RT421"
 
 
+class PathMissing(errors.PermanentError):
+    """A restore point has nothing at a path."""
+
+    default_code = "RT430"
+
+
 def damaged(name: str, what: str) -> RepositoryDamaged:
     """Describe a damaged object.
 

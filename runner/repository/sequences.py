@@ -152,11 +152,20 @@ def items(source: Source, sequence: ChunkSequence) -> Iterator[Item]:
         yield from sequence.items
         return
     for node in source.read(sequence.ids):
-        ids, value = nodes.decode(node)
-        page = from_cbor(value, iter(ids))
-        if page.level != sequence.level - 1:
-            raise failures.damaged("a list of chunks", "a page stands on the wrong level")
-        yield from items(source, page)
+        yield from items(source, page(node, sequence.level - 1))
+
+
+def page(node: Buffer, level: int) -> ChunkSequence:
+    """Read a page of a sequence, which must stand on that level.
+
+    Raises:
+        RepositoryDamaged: If it is something else.
+    """
+    ids, value = nodes.decode(node)
+    found = from_cbor(value, iter(ids))
+    if found.level != level:
+        raise failures.damaged("a list of chunks", "a page stands on the wrong level")
+    return found
 
 
 def chunks(source: Source, sequence: ChunkSequence) -> Iterator[bytes]:

@@ -64,6 +64,14 @@ def _ended_run(runner: Any, directory: Path) -> str:
     return str(runner("resume", "7kq2m9xw", cwd=directory).err)
 
 
+def _missing_path(runner: Any, directory: Path) -> str:
+    _write(directory, "letter.txt", "dear reader")
+    papers = PHASES.replace("name: notify, func: RunCommand", "name: papers, func: BackupFiles")
+    _write(directory, "blueprint.yaml", papers.replace("command: [%s]", f"paths: [{directory}/letter.txt]"))
+    run = json.loads(runner("exec", "-o", "json", "blueprint.yaml", cwd=directory).out)["run"]
+    return str(runner("repository", "ls", run["restorePoints"][0]["id"], "paper", cwd=directory).err)
+
+
 RECIPES: dict[str, Callable[[Any, Path], str]] = {
     "RT101": _unknown_option,
     "RT102": _invalid_document,
@@ -73,6 +81,7 @@ RECIPES: dict[str, Callable[[Any, Path], str]] = {
     "RT106": _kanister_document,
     "RT107": _bad_configuration,
     "RT212": _ended_run,
+    "RT430": _missing_path,
 }
 
 

@@ -11,7 +11,7 @@ import click
 from runner.base import codes, durations, quantities
 from runner.cli import application, commanding, follow_ups, options, phrases, shapes
 from runner.cli import console as consoles
-from runner.cli.commands import repository_key
+from runner.cli.commands import repository_browse, repository_key
 from runner.repository import check as checks
 from runner.repository import failures
 from runner.repository import prune as pruning
@@ -20,7 +20,7 @@ from runner.repository import stats as statistics
 
 @click.group("repository", cls=commanding.Group)
 def command() -> None:
-    """Make, check and prune repositories; manage their keys."""
+    """Make, check and prune repositories, and look into them."""
 
 
 @command.command("init")
@@ -119,6 +119,8 @@ def prune(
 
 
 command.add_command(repository_key.command)
+command.add_command(repository_browse.ls)
+command.add_command(repository_browse.cat)
 
 
 def _remedy(report: checks.Report) -> str:

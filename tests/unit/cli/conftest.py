@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from runner.cli import main
+from tests.unit.cli import sample_points
 
 _VARIABLES = ("RUNNER_CONFIG", "RUNNER_PASSPHRASE", "RUNNER_PASSPHRASE_FILE", "NO_COLOR", "XDG_STATE_HOME")
 
@@ -64,3 +65,16 @@ def cli(state_dir: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
         return Answer(int(code), said.out, said.err)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def shop_once(tmp_path_factory: pytest.TempPathFactory) -> sample_points.Shop:
+    """Make the restore point that all tests share which only read it."""
+    return sample_points.shop(tmp_path_factory.mktemp("shop"))
+
+
+@pytest.fixture
+def shop(shop_once: sample_points.Shop, state_dir: Path, monkeypatch: pytest.MonkeyPatch) -> sample_points.Shop:
+    """Let the command line work with that restore point; nothing may be changed there."""
+    monkeypatch.setenv("RUNNER_STATE_DIR", str(shop_once.state))
+    return shop_once

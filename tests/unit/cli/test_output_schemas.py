@@ -39,7 +39,7 @@ SHARED = {
     "show": "run-result",
     "validate": "diagnostics",
 }
-WITHOUT = {"completion"}  # prints a script for a shell
+WITHOUT = {"completion", "repository cat"}  # they print a script for a shell, and what was backed up
 
 EVERY_KEY = """\
 apiVersion: blueprint-runner.dev/v1
@@ -212,6 +212,7 @@ def test_restore_points(backup: None, prints: Prints) -> None:
     point = prints("restore-points", "list", command="restore-points list")[0]["id"]
     prints("restore-points", "show", point, command="restore-points show")
     prints("restore-points", "verify", command="restore-points verify")
+    prints("repository", "ls", point, "-R", command="repository ls")
     prints("restore-points", "restore", point, command="restore-points restore")
     prints("restore-points", "delete", point, command="restore-points delete")
 

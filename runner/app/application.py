@@ -16,8 +16,8 @@ from runner.engine import result, runs
 from runner.locations import directory as directories
 from runner.params import configuration, locations, passphrases
 from runner.plan import plan
-from runner.registry import location, plugins, registry
-from runner.repository import failures
+from runner.registry import key_service, location, plugins, registry
+from runner.repository import failures, unlocking
 from runner.repository import repository as repositories
 
 
@@ -121,20 +121,43 @@ class Application:
         home = (self.state_dir / "runs", Path(str(locations.default(self.state_dir).spec["url"])))
         return own_places.OwnPlaces(paths=(*home, opened.root) if isinstance(opened, directories.Directory) else home)
 
-    def passphrase(self, target: locations.Target) -> str:
-        """Return the passphrase of the repository at a location, from the file that the location is pinned to."""
-        sources = self._passphrases
+    def passphrase(self, target: locations.Target, *, ask: bool = True) -> str:
+        """Return the passphrase of the repository at a location, from the file that the location is pinned to.
+
+        Args:
+            target: The location.
+            ask: Whether to ask a person, if one is there and it is given nowhere.
+        """
+        sources = self._passphrases if ask else replace(self._passphrases, prompt=None)
         if sources.file is None and target.passphrase_file is not None:
             sources = replace(sources, file=Path(target.passphrase_file))
         found = passphrases.find(target, sources)
         self.redactor.learn(found)
         return found
 
+    def key_services(self, target: locations.Target) -> dict[str, key_service.KeyService]:
+        """Return the key services by kind, set up by the profile of a location and the environment."""
+        from runner.keyservices import aws_kms, vault_transit
+
+        kms, vault = (found if isinstance(found := target.spec.get(name), Mapping) else {} for name in ("kms", "vault"))
+        services: list[key_service.KeyService] = [
+            aws_kms.AwsKms(kms),
+            vault_transit.VaultTransit(vault, self.environment),
+        ]
+        return {service.kind: service for service in services}
+
+    def _means(self, target: locations.Target) -> unlocking.Means:
+        return unlocking.Means(
+            passphrase=lambda: self.passphrase(target, ask=False),
+            services=self.key_services(target),
+            ask=None if self.prompt is None else lambda: self.passphrase(target),
+        )
+
     def open_repository(self, target: locations.Target) -> repositories.Repository:
         """Open the repository at a location.
 
         Raises:
-            EnvironmentProblem: RT410, RT412, RT413 or RT414.
+            EnvironmentProblem: RT410, RT412, RT413, RT414 or RT423.
         """
         if target.is_default and not Path(str(target.spec["url"])).is_dir():
             raise errors.EnvironmentProblem(
@@ -151,7 +174,7 @@ class Application:
 
     def _open(self, target: locations.Target) -> repositories.Repository:
         try:
-            return repositories.open(self.open_location(target), self.passphrase(target), clock=self.clock)
+            return repositories.open(self.open_location(target), self._means(target), clock=self.clock)
         except failures.RepositoryMissing as problem:
             # Its URL alone would not lead there: a profile may name a server and credentials.
             problem.hint = f"make one with `runner repository init --location {shlex.quote(target.label)}`"

@@ -165,6 +165,7 @@ _TABLE = (
     Code("RT420", "The id is ambiguous", Exit.USAGE),
     Code("RT421", "The export belongs to a restore point", Exit.FAILED),
     Code("RT422", "An object is locked by its retention", Exit.FAILED),
+    Code("RT423", "No key opens the repository", Exit.ENVIRONMENT),
     Code("RT430", "The path is not in the restore point", Exit.FAILED),
     # RT9xx: internal
     Code("RT900", "An error without a code of its own", Exit.INTERNAL),

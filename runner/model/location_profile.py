@@ -27,4 +27,10 @@ class LocationProfile:
 
 def with_absolute_paths(spec: Mapping[str, JsonValue], base: Path) -> JsonObject:
     """Return the `spec` of a location in which relative paths start at a directory."""
-    return {key: str(base / Path(str(value)).expanduser()) if key in PATHS else value for key, value in spec.items()}
+    return {key: _absolute(key, value, base) for key, value in spec.items()}
+
+
+def _absolute(key: str, value: JsonValue, base: Path) -> JsonValue:
+    if isinstance(value, Mapping):
+        return with_absolute_paths(value, base)
+    return str(base / Path(str(value)).expanduser()) if key in PATHS else value

@@ -23,6 +23,12 @@ class WrongPassphrase(errors.EnvironmentProblem):
     default_code = "RT412"
 
 
+class NothingOpens(errors.EnvironmentProblem):
+    """Neither a passphrase nor a key service opens any of the key slots."""
+
+    default_code = "RT423"
+
+
 class RepositoryTooNew(errors.EnvironmentProblem):
     """The repository has a version or a feature that this code does not know."""
 

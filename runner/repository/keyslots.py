@@ -1,7 +1,8 @@
-"""Key slots: each wraps the master key with a passphrase of its own."""
+"""Key slots: each wraps the master key with a passphrase of its own, or with a key that a key service holds."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.kdf import argon2
 
 from runner.base import clock as clocks
 from runner.base import ids
+from runner.registry import key_service
 from runner.registry import location as locations
 from runner.repository import crypto, encoding, failures
 
@@ -35,44 +37,69 @@ DEFAULT_COST = KdfCost()
 _MOST = KdfCost(memory_kib=4 * 1024 * 1024, iterations=64, lanes=64)
 
 
+PASSPHRASE = "passphrase"
+_ARGON2ID = "argon2id"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotInfo:
-    """What is known of a slot without its passphrase."""
+    """What is known of a slot without opening it.
+
+    Attributes:
+        kind: `passphrase`, or the kind of its key service.
+        key: The key of the service that wraps it; empty for a passphrase.
+    """
 
     slot: str
+    kind: str
+    key: str
     created: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Slot:
+class Slot:
+    """A slot as it is stored: the master key under a wrapping key, and where that comes from.
+
+    Attributes:
+        fields: What it says of itself.
+        bound: The same as it is stored, authenticated with the master key.
+        wrapped: The master key, encrypted.
+    """
+
+    name: str
     repository: bytes
     created: datetime
-    salt: bytes
-    cost: KdfCost
+    kdf: str
+    fields: encoding.Fields
+    bound: bytes
     wrapped: bytes
 
-    def bound(self) -> bytes:
-        fields: dict[str, encoding.CborValue] = {
-            "version": crypto.VERSION,
-            "repository": self.repository,
-            "created": encoding.from_datetime(self.created),
-            "kdf": "argon2id",
-            "salt": self.salt,
-            "memoryKiB": self.cost.memory_kib,
-            "iterations": self.cost.iterations,
-            "lanes": self.cost.lanes,
-        }
-        return encoding.encode(fields)
+    def info(self) -> SlotInfo:
+        """Describe it for people."""
+        kind, key = PASSPHRASE if self.kdf == _ARGON2ID else self.kdf, ""
+        with contextlib.suppress(failures.RepositoryDamaged):  # what is of a kind that is not known here may lack it
+            key = self.fields.text("key")
+        return SlotInfo(slot=self.name, kind=kind, key=key, created=self.created)
 
-    def cipher(self, passphrase: str) -> aead.AESGCM:
-        kdf = argon2.Argon2id(
-            salt=self.salt,
-            length=crypto.KEY_SIZE,
-            iterations=self.cost.iterations,
-            lanes=self.cost.lanes,
-            memory_cost=self.cost.memory_kib,
-        )
-        return aead.AESGCM(kdf.derive(passphrase.encode()))
+    def wrapped_key(self) -> key_service.WrappedKey:
+        """Return the wrapping key as its service wrapped it."""
+        return key_service.WrappedKey(key=self.fields.text("key"), blob=self.fields.octets("blob"))
+
+    def open_with(self, passphrase: str) -> bytes | None:
+        """Return the master key, or None if the passphrase is another one."""
+        return self.open(_derived(passphrase, self.fields.octets("salt"), _cost_of(self.fields)))
+
+    def open(self, wrapping: bytes) -> bytes | None:
+        """Return the master key, or None if it was wrapped with another key."""
+        try:
+            return aead.AESGCM(wrapping).decrypt(_NONCE, self.wrapped, self.bound)
+        except (exceptions.InvalidTag, ValueError):
+            return None
+
+
+def context_of(repository: bytes) -> dict[str, str]:
+    """Return what a key service binds a wrapping key to."""
+    return {"application": "blueprint-runner", "repository": repository.hex()}
 
 
 def checksummed(payload: bytes) -> bytes:
@@ -102,38 +129,107 @@ def add(
     clock: clocks.Clock,
 ) -> str:
     """Wrap the master key with a passphrase and store it as a new slot; return the slot's name."""
-    slot = _Slot(repository=keys.repository, created=clock.now(), salt=random(16), cost=cost, wrapped=b"")
-    bound = slot.bound()
-    # The wrapping key belongs to this salt alone, so a constant nonce is used once.
-    wrapped = slot.cipher(passphrase).encrypt(_NONCE, keys.master, bound)
+    salt, created = random(16), clock.now()
+    described: dict[str, encoding.CborValue] = {
+        "kdf": _ARGON2ID,
+        "salt": salt,
+        "memoryKiB": cost.memory_kib,
+        "iterations": cost.iterations,
+        "lanes": cost.lanes,
+    }
+    return _store(location, keys, _derived(passphrase, salt, cost), described, created=created, random=random)
+
+
+def add_service(
+    location: locations.Location,
+    keys: crypto.Keys,
+    service: key_service.KeyService,
+    key: str,
+    *,
+    random: ids.RandomBytes,
+    clock: clocks.Clock,
+) -> str:
+    """Wrap the master key with a key that a service wraps, and store it as a new slot; return the slot's name.
+
+    Raises:
+        KeyRefused: If the service does not wrap it, or would not give it back.
+    """
+    context = context_of(keys.repository)
+    wrapping, wrapped = service.wrap(key, context)
+    if service.unwrap(wrapped, context) != wrapping:
+        raise key_service.KeyRefused(f"{service.kind} gave back another key than it wrapped", hint="report this")
+    described: dict[str, encoding.CborValue] = {"kdf": service.kind, "key": wrapped.key, "blob": wrapped.blob}
+    return _store(location, keys, wrapping, described, created=clock.now(), random=random)
+
+
+def _store(
+    location: locations.Location,
+    keys: crypto.Keys,
+    wrapping: bytes,
+    described: dict[str, encoding.CborValue],
+    *,
+    created: datetime,
+    random: ids.RandomBytes,
+) -> str:
+    bound = encoding.encode(
+        {
+            "version": crypto.VERSION,
+            "repository": keys.repository,
+            "created": encoding.from_datetime(created),
+            **described,
+        }
+    )
+    # The wrapping key belongs to this slot alone, so a constant nonce is used once.
+    wrapped = aead.AESGCM(wrapping).encrypt(_NONCE, keys.master, bound)
     name = ids.base32(random(5), 8)
     location.put(PREFIX + name, [checksummed(encoding.encode({"slot": bound, "wrapped": wrapped}))])
     return name
 
 
-def read(location: locations.Location, name: str) -> _Slot:
+def _derived(passphrase: str, salt: bytes, cost: KdfCost) -> bytes:
+    kdf = argon2.Argon2id(
+        salt=salt,
+        length=crypto.KEY_SIZE,
+        iterations=cost.iterations,
+        lanes=cost.lanes,
+        memory_cost=cost.memory_kib,
+    )
+    return kdf.derive(passphrase.encode())
+
+
+def read(location: locations.Location, name: str) -> Slot:
     """Read a slot without opening it.
 
     Raises:
         RepositoryDamaged: If it is not what was written.
+        RepositoryTooNew: If it has a version that is not known here.
     """
     outer = encoding.Fields(without_checksum(location.get(PREFIX + name), PREFIX + name), PREFIX + name)
-    inner = encoding.Fields(outer.octets("slot"), PREFIX + name)
-    if inner.text("kdf") != "argon2id" or inner.integer("version") != crypto.VERSION:
+    bound = outer.octets("slot")
+    inner = encoding.Fields(bound, PREFIX + name)
+    if inner.integer("version") != crypto.VERSION:
         raise failures.RepositoryTooNew(
-            f"{PREFIX + name} is of a kind that is not known here", hint="use a newer version of the runner"
+            f"{PREFIX + name} is of a version that is not known here", hint="use a newer version of the runner"
         )
-    cost = KdfCost(
-        memory_kib=inner.integer("memoryKiB"), iterations=inner.integer("iterations"), lanes=inner.integer("lanes")
-    )
-    if not _is_payable(cost):
-        raise failures.damaged(PREFIX + name, "it asks for more or less than a key slot may cost")
-    return _Slot(
+    slot = Slot(
+        name=name,
         repository=inner.octets("repository", crypto.REPOSITORY_ID_SIZE),
         created=inner.moment("created"),
-        salt=inner.octets("salt"),
-        cost=cost,
+        kdf=inner.text("kdf"),
+        fields=inner,
+        bound=bound,
         wrapped=outer.octets("wrapped", crypto.KEY_SIZE + crypto.TAG_SIZE),
+    )
+    if slot.kdf == _ARGON2ID:
+        inner.octets("salt")
+        if not _is_payable(_cost_of(inner)):
+            raise failures.damaged(PREFIX + name, "it asks for more or less than a key slot may cost")
+    return slot
+
+
+def _cost_of(fields: encoding.Fields) -> KdfCost:
+    return KdfCost(
+        memory_kib=fields.integer("memoryKiB"), iterations=fields.integer("iterations"), lanes=fields.integer("lanes")
     )
 
 
@@ -151,40 +247,11 @@ def names(location: locations.Location) -> Iterator[str]:
         yield info.name.removeprefix(PREFIX)
 
 
-def describe(location: locations.Location, repository: bytes) -> list[SlotInfo]:
-    """Describe the slots of a repository, ordered by name; others may be left of one that was never finished.
+def of_repository(location: locations.Location, repository: bytes) -> list[Slot]:
+    """Read the slots of a repository, ordered by name; others may be left of one that was never finished.
 
     Raises:
         RepositoryDamaged: If one is not what was written.
     """
-    found = ((name, read(location, name)) for name in names(location))
-    return [SlotInfo(slot=name, created=slot.created) for name, slot in found if slot.repository == repository]
-
-
-def unlock(location: locations.Location, repository: bytes, passphrase: str) -> tuple[str, crypto.Keys]:
-    """Find the slot that a passphrase opens; return its name and the keys.
-
-    Raises:
-        WrongPassphrase: If it opens none.
-        RepositoryDamaged: If it opens none, and one of them is damaged.
-    """
-    broken: failures.RepositoryDamaged | None = None
-    for name in names(location):
-        try:
-            slot = read(location, name)
-        except failures.RepositoryDamaged as problem:
-            broken = problem
-            continue
-        if slot.repository != repository:
-            continue
-        try:
-            master = slot.cipher(passphrase).decrypt(_NONCE, slot.wrapped, slot.bound())
-        except exceptions.InvalidTag:
-            continue
-        return name, crypto.Keys(master, repository)
-    if broken is not None:
-        raise broken
-    raise failures.WrongPassphrase(
-        f"the passphrase does not open the repository at {location.url}",
-        hint="give the passphrase that the repository was made with, or one of those added later",
-    )
+    found = (read(location, name) for name in names(location))
+    return [slot for slot in found if slot.repository == repository]

@@ -24,6 +24,7 @@ from runner.repository import (
     points,
     reader,
     records,
+    unlocking,
     writer,
 )
 from runner.repository import index as indexes
@@ -74,22 +75,24 @@ def _holds_data(location: locations.Location) -> bool:
 
 def open(
     location: locations.Location,
-    passphrase: str,
+    means: str | unlocking.Means,
     *,
     clock: clocks.Clock,
     random: ids.RandomBytes = ids.random_bytes,
     workers: int | None = None,
 ) -> Repository:
-    """Open a repository.
+    """Open a repository with a passphrase, or with whatever is at hand.
 
     Raises:
         RepositoryMissing: If there is none.
-        WrongPassphrase: If the passphrase opens no slot.
+        WrongPassphrase: If there are passphrases only, and this one opens no slot.
+        EnvironmentProblem: RT413 if none was given; RT423 if there are key services, and none opens it.
         RepositoryTooNew: If it has a version or feature that is not known here.
         RepositoryDamaged: If its configuration or its key slots are damaged.
     """
     found, authenticated = config.read(location)
-    _, keys = keyslots.unlock(location, found.repository, passphrase)
+    known = unlocking.by_passphrase(means) if isinstance(means, str) else means
+    _, keys = unlocking.unlock(location, found.repository, known)
     config.verify(authenticated, keys)
     return Repository(location, keys, random=random, clock=clock, workers=workers)
 

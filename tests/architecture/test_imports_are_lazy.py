@@ -35,3 +35,12 @@ def test_help_and_completion_import_nothing_expensive(top: Path, tmp_path: Path,
 def test_help_of_a_command_imports_no_graph_and_no_provider(top: Path, tmp_path: Path) -> None:
     imported = _imported(top, tmp_path, "exec", "--help")
     assert imported & {"networkx", "jsonschema", "rich", "boto3", "kubernetes", "obstore"} == set()
+
+
+def test_key_services_are_loaded_only_where_a_slot_asks_for_one(top: Path, tmp_path: Path) -> None:
+    (tmp_path / "passphrase").write_text("secret")
+    there = ("--location", f"file://{tmp_path}/backups", "--passphrase-file", str(tmp_path / "passphrase"))
+    _imported(top, tmp_path, "repository", "init", *there)
+    imported = _imported(top, tmp_path, "repository", "key", "list", *there)
+    assert "cryptography" in imported
+    assert imported & {"boto3", "botocore", "ssl", "http"} == set()

@@ -15,8 +15,8 @@ import pytest
 
 HOMES = {
     "blake3": ("runner/repository",),
-    "boto3": ("runner/storage/aws", "runner/locations/retention.py"),
-    "botocore": ("runner/locations/retention.py",),
+    "boto3": ("runner/storage/aws", "runner/locations/retention.py", "runner/keyservices/aws_kms.py"),
+    "botocore": ("runner/locations/retention.py", "runner/keyservices/aws_kms.py"),
     "cbor2": ("runner/repository",),
     "click": ("runner/cli", "runner/__main__.py"),
     "crc32c": ("runner/engine",),

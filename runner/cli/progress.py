@@ -7,44 +7,21 @@ import itertools
 import json
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import TYPE_CHECKING, Protocol
 
 from runner.base import clock as clocks
-from runner.base import durations, quantities
+from runner.base import durations
 from runner.base.jsonvalue import JsonValue
 from runner.cli import console as consoles
-from runner.cli import loglines, phrases, report
+from runner.cli import displays, loglines, phrases, report
 from runner.cli import settings as settings_module
 from runner.engine import events, host, records
 from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
 from runner.plan.plan import Plan, PlanNode
 
-if TYPE_CHECKING:
-    from rich import progress as rich_progress
-
-_PLAIN_EVERY = timedelta(seconds=10)
-
 # How many lines of the log are shown at a time: they are written by the thread that drives the run, and that has to
 # look at requests to cancel in between.
 _LOG_LINES = 500
-
-
-class Display(Protocol):
-    """Where finished lines and progress go."""
-
-    def line(self, text: str) -> None:
-        """Show a line for good."""
-
-    def started(self, node: str) -> None:
-        """Show that a node is under way."""
-
-    def progress(self, progress: host.Progress) -> None:
-        """Show how far a node is."""
-
-    def ended(self, node: str) -> None:
-        """Forget the progress of a node."""
 
 
 @contextlib.contextmanager
@@ -60,8 +37,7 @@ def watch(
         yield JsonLines(console)
         return
     with contextlib.ExitStack() as stack:
-        live = form is settings_module.Progress.AUTO and console.err.is_terminal
-        display: Display = stack.enter_context(_live(console)) if live else Plain(console, clock)
+        display = stack.enter_context(displays.opened(console, clock))
         phases = Phases(console, display, directory, plan)
         try:
             yield phases
@@ -72,7 +48,9 @@ def watch(
 class Phases:
     """Tells of a run in lines: one when a phase ends, waits or is tried again, and its warnings."""
 
-    def __init__(self, console: consoles.Console, display: Display, directory: RunDirectory, plan: Plan) -> None:
+    def __init__(
+        self, console: consoles.Console, display: displays.Display, directory: RunDirectory, plan: Plan
+    ) -> None:
         self._console = console
         self._display = display
         self._tail = loglines.Tail(directory.log)
@@ -219,117 +197,14 @@ class JsonLines:
 
     def on_progress(self, progress: host.Progress) -> None:
         """Write the progress."""
-        self._write(
-            {
-                "type": "progress",
-                "node": progress.node,
-                "completed": progress.completed,
-                "total": progress.total,
-                "unit": progress.unit,
-                "description": progress.description,
-            }
-        )
+        self._write(displays.to_json(progress))
 
     def _write(self, value: dict[str, JsonValue]) -> None:
         with self._lock:
             self._console.err.line(json.dumps(value, ensure_ascii=False))
 
 
-class Plain:
-    """Plain lines for logs and pipes; the progress of long phases every ten seconds."""
-
-    def __init__(self, console: consoles.Console, clock: clocks.Clock) -> None:
-        self._console = console
-        self._clock = clock
-        self._last: dict[str, float] = {}
-
-    def line(self, text: str) -> None:
-        """Write the line."""
-        self._console.err.line(text)
-
-    def started(self, node: str) -> None:
-        """Say nothing: a short phase has one line, at its end."""
-
-    def progress(self, progress: host.Progress) -> None:
-        """Write a line if the last one of this node is long ago."""
-        now = self._clock.monotonic()
-        if now - self._last.setdefault(progress.node, now) >= _PLAIN_EVERY.total_seconds():
-            self._last[progress.node] = now
-            self._console.err.line(f"    {progress.node}: {amount(progress)}")
-
-    def ended(self, node: str) -> None:
-        """Forget when the last line was."""
-        self._last.pop(node, None)
-
-
-class Live:
-    """Bars for the running phases at the bottom of the terminal, finished lines above them."""
-
-    def __init__(self, bars: rich_progress.Progress) -> None:
-        self._bars = bars
-        self._tasks: dict[str, rich_progress.TaskID] = {}
-        self._lock = threading.Lock()
-
-    def line(self, text: str) -> None:
-        """Print the line above the bars."""
-        from rich import text as rich_text
-
-        self._bars.console.print(rich_text.Text.from_ansi(text), soft_wrap=True)
-
-    def started(self, node: str) -> None:
-        """Show a bar that only moves."""
-        with self._lock:
-            if node not in self._tasks:
-                self._tasks[node] = self._bars.add_task(node, total=None, amount="")
-
-    def progress(self, progress: host.Progress) -> None:
-        """Move the bar of the node; a report that comes after its end counts no more."""
-        with self._lock:
-            task = self._tasks.get(progress.node)
-            if task is not None:
-                done, total = progress.completed, progress.total
-                self._bars.update(task, completed=done, total=total, amount=amount(progress))
-
-    def ended(self, node: str) -> None:
-        """Remove the bar of the node."""
-        with self._lock:
-            task = self._tasks.pop(node, None)
-            if task is not None:
-                self._bars.remove_task(task)
-
-
-@contextlib.contextmanager
-def _live(console: consoles.Console) -> Iterator[Live]:
-    from rich import console as rich_console
-    from rich import progress as rich_progress
-
-    bars = rich_progress.Progress(
-        rich_progress.TextColumn(" "),
-        rich_progress.SpinnerColumn(),
-        rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(bar_width=24),
-        rich_progress.TextColumn("{task.fields[amount]}"),
-        rich_progress.TimeElapsedColumn(),
-        console=rich_console.Console(stderr=True, no_color=not console.colour(console.err), highlight=False),
-        transient=True,
-    )
-    live = Live(bars)
-    with bars, console.err.through(live.line):
-        yield live
-
-
 def tolerated(node: str, state: RunState) -> str:
     """Say why a phase has failed with which the action goes on."""
     error = state.nodes[node].error
     return f"{error.message}; the action goes on" if error else "the action goes on"
-
-
-def amount(progress: host.Progress) -> str:
-    """Say how far something is: `12.0 MiB of 85.2 MiB`, `1,204 files`."""
-    if progress.unit == "bytes":
-        done, total = quantities.bytes_for_people(progress.completed), progress.total
-        text = done if total is None else f"{done} of {quantities.bytes_for_people(total)}"
-    else:
-        done = f"{progress.completed:,}"
-        text = (done if progress.total is None else f"{done} of {progress.total:,}") + f" {progress.unit}"
-    return f"{text} {progress.description}".strip()

@@ -120,8 +120,14 @@ def build(
 ) -> tree_build.TreeBuilder:
     """Write all entries of an export into an empty directory; the result knows what could not be restored."""
     reader = repo.reader()
+    return build_entries(reader, tree_entries.read(reader, manifest), top, cancel=cancel, progress=progress)
+
+
+def build_entries(
+    reader: Reader, entries: Iterator[tree_entry.Entry], top: Path, *, cancel: cancels.CancelToken, progress: Progress
+) -> tree_build.TreeBuilder:
+    """Write entries into an empty directory; they must stand below directories that are among them."""
     writer = _Contents(reader, cancel, progress)
-    entries = tree_entries.read(reader, manifest)
     with tree_build.TreeBuilder(top) as builder:
         while together := list(islice(entries, _TOGETHER)):
             chunks = reader.read(_chunks(reader, together))

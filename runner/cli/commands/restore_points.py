@@ -11,7 +11,7 @@ import click
 from runner.app import foresee, prepare, stored
 from runner.base import codes, quantities
 from runner.base.jsonvalue import JsonObject
-from runner.cli import application, commanding, driving, follow_ups, options, phrases, preview
+from runner.cli import application, commanding, driving, extracting, follow_ups, options, phrases, preview
 from runner.cli import console as consoles
 from runner.model.restore_point import RestorePoint
 from runner.repository import failures
@@ -112,7 +112,18 @@ def verify(
 
 @command.command("restore")
 @click.argument("point")
-@click.option("--action", default="restore", show_default=True, help="The action of the stored blueprint to run.")
+@click.option("--action", metavar="NAME", help="The action of the stored blueprint to run. [default: restore]")
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    help="Restore only what matches, without the blueprint; repeatable. Patterns are those of a .gitignore file.",
+)
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Restore into this directory, without the blueprint. [default with --include: restored-POINT]",
+)
 @options.set_values
 @options.set_files
 @options.input_files
@@ -129,11 +140,25 @@ def restore(
     passphrase_file: Path | None,
     run_id: str | None,
     dry_run: bool,
+    include: tuple[str, ...],
+    to: Path | None,
     **order: Any,
 ) -> int:
-    """Restore with the blueprint that the restore point itself holds; no blueprint file is needed."""
+    """Restore with the blueprint that the restore point itself holds; no blueprint file is needed.
+
+    With --to or --include nothing is run: exports, or what matches of them, are written into a directory, volumes and
+    streams as files with the names that `runner repository ls` shows.
+    """
     app = application.of(console, passphrase_file=passphrase_file)
-    found = app.open_repository(app.target(order["location"])).point(point)
+    repository = app.open_repository(app.target(order["location"]))
+    found = repository.point(point)
+    if include or to is not None:
+        extracting.refuse_run_options(order, run_id)
+        extracting.extract(
+            console, app, repository, found, include=include, to=to, overwrite=order["overwrite"], dry_run=dry_run
+        )
+        return codes.Exit.OK
+    order["action"] = order["action"] or "restore"
     # Relative paths of its inputs start here: where the blueprint lay when it was stored means nothing now.
     stand_in = Path.cwd() / f"{found.blueprint}.yaml"
     whole = prepare.Order(blueprint=stand_in, object=found.object, **order)

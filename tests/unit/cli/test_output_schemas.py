@@ -34,7 +34,6 @@ SHARED = {
     "approve": "run-result",
     "exec": "run-result",
     "plan": "plan",
-    "restore-points restore": "run-result",
     "resume": "run-result",
     "show": "run-result",
     "validate": "diagnostics",
@@ -214,6 +213,8 @@ def test_restore_points(backup: None, prints: Prints) -> None:
     prints("restore-points", "verify", command="restore-points verify")
     prints("repository", "ls", point, "-R", command="repository ls")
     prints("restore-points", "restore", point, command="restore-points restore")
+    prints("restore-points", "restore", point, "--overwrite", "--dry-run", command="restore-points restore")
+    prints("restore-points", "restore", point, "--to", "out", command="restore-points restore")
     prints("restore-points", "delete", point, command="restore-points delete")
 
 

@@ -12,7 +12,7 @@ from rich import console as rich_console
 from rich import progress as rich_progress
 
 from runner.base import clock
-from runner.cli import console, loglines, phrases, progress, settings
+from runner.cli import console, displays, loglines, pace, phrases, progress, settings
 from runner.cli.commands import logs
 from runner.engine import host, runs
 from tests.unit.cli import sample_blueprints as blueprints
@@ -44,22 +44,56 @@ def standard_error(terminal: console.Console) -> io.StringIO:
     ],
 )
 def test_progress_is_said_in_units_of_people(given: host.Progress, expected: str) -> None:
-    assert progress.amount(given) == expected
+    assert displays.amount(given) == expected
 
 
 def test_plain_progress_of_a_long_phase_comes_every_ten_seconds(terminal: console.Console) -> None:
     time = clock.FakeClock()
-    plain = progress.Plain(terminal, time)
+    plain = displays.Plain(terminal, time)
     for megabytes in range(1, 24):
         plain.progress(report(megabytes << 20))
         time.advance(1)
-    assert standard_error(terminal).getvalue() == "    files: 11.0 MiB\n    files: 21.0 MiB\n"
+    assert standard_error(terminal).getvalue() == ("    files: 11.0 MiB, 1.0 MiB/s\n    files: 21.0 MiB, 1.0 MiB/s\n")
+
+
+def test_time_left_is_told_when_the_end_is_known(terminal: console.Console) -> None:
+    time = clock.FakeClock()
+    plain = displays.Plain(terminal, time)
+    for megabytes in range(1, 13):
+        plain.progress(report(megabytes << 20, 85 << 20))
+        time.advance(1)
+    assert standard_error(terminal).getvalue() == "    files: 11.0 MiB of 85.0 MiB, 1.0 MiB/s, 1 min 14 s left\n"
+
+
+def test_a_rate_is_that_of_the_last_half_minute() -> None:
+    measured, now = pace.Pace(), 0.0
+    assert measured.report(now, 0) is None
+    assert measured.report(1, 100) is None
+    for second in range(2, 41):
+        assert measured.report(second, 100 * second) == 100
+    for second in range(41, 72):
+        rate = measured.report(second, 4000 + (second - 40))
+    assert rate == 1
+    assert measured.report(73, 5) is None
+
+
+@pytest.mark.parametrize(
+    ("speed", "expected"),
+    [
+        (pace.Speed("bytes", None, None), ""),
+        (pace.Speed("bytes", 0.0, None), ""),
+        (pace.Speed("bytes", 3 << 20, 7300.0), "3.0 MiB/s, 2 h 1 min left"),
+        (pace.Speed("objects", 1234.4, None), "1,234 objects/s"),
+    ],
+)
+def test_speed_in_words(speed: pace.Speed, expected: str) -> None:
+    assert str(speed) == expected
 
 
 def test_live_display_keeps_lines_and_forgets_ended_phases() -> None:
     written = io.StringIO()
     bars = rich_progress.Progress(console=rich_console.Console(file=written, force_terminal=True, width=80))
-    live = progress.Live(bars)
+    live = displays.Live(bars, clock.FakeClock())
     live.started("files")
     live.progress(report(5, 10))
     assert [(task.description, task.completed, task.total) for task in bars.tasks] == [("files", 5, 10)]

@@ -1,0 +1,92 @@
+"""Progress of a command that is no run: one live line on a terminal, otherwise a line now and then."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+from runner.base import clock as clocks
+from runner.cli import console as consoles
+from runner.cli import displays
+from runner.cli import settings as settings_module
+from runner.engine import host
+
+# Called with how much is done, and how much there is in all, if that is known; from any thread.
+Report = Callable[[int, int | None], None]
+
+
+@contextlib.contextmanager
+def watched(console: consoles.Console, clock: clocks.Clock, name: str, *, unit: str = "bytes") -> Iterator[Report]:
+    """Show how far a piece of work is while the context is open.
+
+    Within it, SIGTERM ends the work as Ctrl-C does, so that it can clean up.
+
+    Args:
+        console: Where it is shown.
+        clock: The time.
+        name: What is shown in front: the work, or what it works on.
+        unit: What is counted.
+    """
+    with _terminable(), _display(console, clock) as show, contextlib.ExitStack() as stack:
+        if show is None:
+            yield _unseen
+            return
+        show.started(name)
+        stack.callback(show.ended, name)
+        yield lambda done, total: show.progress(
+            host.Progress(node=name, completed=done, total=total, unit=unit, description="")
+        )
+
+
+@contextlib.contextmanager
+def _display(console: consoles.Console, clock: clocks.Clock) -> Iterator[displays.Display | None]:
+    form = console.settings.progress
+    if console.settings.quiet or form is settings_module.Progress.NONE:
+        yield None
+    elif form is settings_module.Progress.JSON:
+        yield _JsonLines(console)
+    else:
+        with displays.opened(console, clock) as display:
+            yield display
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _JsonLines:
+    """Progress as one JSON object a line."""
+
+    def __init__(self, console: consoles.Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+
+    def line(self, text: str) -> None:
+        """Show a line for good."""
+        self._console.note(text)
+
+    def started(self, node: str) -> None:
+        """Say nothing: the first report says it."""
+
+    def progress(self, progress: host.Progress) -> None:
+        """Write the progress."""
+        with self._lock:
+            self._console.err.line(json.dumps(displays.to_json(progress), ensure_ascii=False))
+
+    def ended(self, node: str) -> None:
+        """Say nothing: the result says it."""
+
+
+def _unseen(done: int, total: int | None) -> None:
+    """Take a report that nobody looks at."""

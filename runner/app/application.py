@@ -14,6 +14,7 @@ from runner.base import errors, jsonvalue, own_places, redact
 from runner.base.jsonvalue import JsonObject
 from runner.engine import result, runs
 from runner.locations import directory as directories
+from runner.locations import limited
 from runner.params import configuration, locations, passphrases
 from runner.plan import plan
 from runner.registry import key_service, location, plugins, registry
@@ -113,11 +114,11 @@ class Application:
 
     def open_location(self, target: locations.Target) -> location.Location:
         """Open a location; nothing is made there."""
-        return locations.open_location(target, self.registry)
+        return locations.open_location(target, self.registry, self.clock)
 
     def own_places(self, target: locations.Target) -> own_places.OwnPlaces:
         """Return the directories that a backup to a location must leave out."""
-        opened = self.open_location(target)
+        opened = locations.open_unlimited(target, self.registry)
         home = (self.state_dir / "runs", Path(str(locations.default(self.state_dir).spec["url"])))
         return own_places.OwnPlaces(paths=(*home, opened.root) if isinstance(opened, directories.Directory) else home)
 
@@ -174,7 +175,9 @@ class Application:
 
     def _open(self, target: locations.Target) -> repositories.Repository:
         try:
-            return repositories.open(self.open_location(target), self._means(target), clock=self.clock)
+            return repositories.open(
+                self.open_location(target), self._means(target), clock=self.clock, workers=_workers(target)
+            )
         except failures.RepositoryMissing as problem:
             # Its URL alone would not lead there: a profile may name a server and credentials.
             problem.hint = f"make one with `runner repository init --location {shlex.quote(target.label)}`"
@@ -198,7 +201,9 @@ class Application:
         Raises:
             EnvironmentProblem: RT411 if there is one.
         """
-        return repositories.create(self.open_location(target), self.passphrase(target), clock=self.clock)
+        return repositories.create(
+            self.open_location(target), self.passphrase(target), clock=self.clock, workers=_workers(target)
+        )
 
     def init_repository(self, target: locations.Target) -> repositories.Repository:
         """Make a repository; the passphrase of the default one is generated unless there is one already.
@@ -226,6 +231,11 @@ class Application:
             if error.code != "RT411":
                 raise
         return self.open_repository(target)
+
+
+def _workers(target: locations.Target) -> int | None:
+    limits = limited.limits_of(target.spec)
+    return None if limits is None else limits.workers
 
 
 def _advice(made: repositories.Repository, key_file: str) -> str:

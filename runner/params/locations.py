@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from runner.base import clock as clocks
 from runner.base import errors, suggest
 from runner.base.jsonvalue import JsonObject, JsonValue
-from runner.locations import read_only, urls
+from runner.locations import limited, read_only, urls
 from runner.registry import location, registry
 
 
@@ -92,8 +93,18 @@ def default(state_dir: Path) -> Target:
     return Target(label="", spec={"url": str(home / "repository")}, passphrase_file=str(home / "repository.key"))
 
 
-def open_location(target: Target, known: registry.Registry) -> location.Location:
-    """Open a location; nothing is made there.
+def open_location(target: Target, known: registry.Registry, clock: clocks.Clock) -> location.Location:
+    """Open a location as its profile allows it to be used; nothing is made there.
+
+    Raises:
+        UsageError: RT403 if its type is unknown, or its limits are off.
+    """
+    opened = limited.wrap(open_unlimited(target, known), limited.limits_of(target.spec), clock)
+    return read_only.ReadOnly(opened) if target.spec.get("readOnly") else opened
+
+
+def open_unlimited(target: Target, known: registry.Registry) -> location.Location:
+    """Open a location as it is.
 
     Raises:
         UsageError: RT403 if its type is unknown.
@@ -109,8 +120,7 @@ def open_location(target: Target, known: registry.Registry) -> location.Location
         raise errors.UsageError(
             f'there is no location type "{kind}"', code="RT403", hint=suggest.hint(kind, known.locations)
         )
-    opened = known.locations[kind](target.spec)
-    return read_only.ReadOnly(opened) if target.spec.get("readOnly") else opened
+    return known.locations[kind](target.spec)
 
 
 def _from_spec(label: str, spec: JsonObject) -> Target:

@@ -11,7 +11,7 @@ from runner.base import codes, errors
 from runner.base.jsonvalue import JsonObject
 from runner.cli import application, commanding, phrases
 from runner.cli import console as consoles
-from runner.locations import probe
+from runner.locations import limited, probe
 
 _MARKS = {
     probe.Verdict.YES: ("✓", "green"),
@@ -56,7 +56,7 @@ def validate(console: consoles.Console, location: str) -> int:
     app = application.of(console)
     target = app.target(location)
     place = app.open_location(target)
-    found = list(probe.probe(place, read_only=bool(target.spec.get("readOnly")), clock=app.clock))
+    found = [*_limits(target.spec), *probe.probe(place, read_only=bool(target.spec.get("readOnly")), clock=app.clock)]
     failed = [finding for finding in found if finding.verdict is probe.Verdict.FAILED]
     console.result(
         {"location": place.url, "usable": not failed, "checks": [_shape(finding) for finding in found]},
@@ -70,6 +70,12 @@ def validate(console: consoles.Console, location: str) -> int:
             hint=_remedy(failed),
         )
     return codes.Exit.OK
+
+
+def _limits(spec: JsonObject) -> Iterator[probe.Finding]:
+    limits = limited.limits_of(spec)
+    if limits is not None:
+        yield probe.Finding(check="limits", verdict=probe.Verdict.YES, details=str(limits))
 
 
 def _place(spec: JsonObject) -> str:

@@ -85,3 +85,34 @@ def test_mistakes_of_a_profile_are_explained(spec: dict[str, str], said: str, cl
     answer = cli("profile", "validate", "./profile.yaml")
     assert answer.code == 3
     assert said in answer.err
+
+
+def test_limits_are_shown_and_those_that_are_none_are_refused(cli: Cli, tmp_path: Path) -> None:
+    head = "apiVersion: blueprint-runner.dev/v1\nkind: LocationProfile\nmetadata: {name: nas}\n"
+    profile = tmp_path / "nas.yaml"
+    profile.write_text(head + "spec: {type: directory, path: nas, limits: {upload: 20MiB, parallel: 4, workers: 1}}\n")
+    answer = cli("profile", "validate", "nas.yaml")
+    assert answer.code == 0, answer.err
+    assert "✓ limits              upload 20.0 MiB/s, requests at once: 4, workers: 1" in answer.out
+    profile.write_text(head + "spec: {type: directory, path: nas, limits: {upload: fast, uplod: 1}}\n")
+    answer = cli("profile", "validate", "nas.yaml")
+    assert answer.code == 3
+    assert "KB204" in answer.err
+    assert "KB201" in answer.err
+
+
+def test_a_backup_leaves_out_its_own_repository_also_with_limits(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_text("x")
+    (tmp_path / "secret").write_text("secret")
+    head = "apiVersion: blueprint-runner.dev/v1\nkind: LocationProfile\nmetadata: {name: nas}\n"
+    spec = "spec: {type: directory, path: data/backups, passphraseFile: secret, limits: {parallel: 1}}\n"
+    (tmp_path / "nas.yaml").write_text(head + spec)
+    assert cli("repository", "init", "--location", "nas.yaml").code == 0
+    (tmp_path / "b.yaml").write_text(
+        "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: b}\nactions: {backup: {phases: "
+        "[{name: copy, func: BackupFiles, args: {paths: [data]}}]}}\n"
+    )
+    answer = cli("exec", "b.yaml", "--location", "nas.yaml", "-o", "json")
+    assert answer.code == 0, answer.err
+    assert '"files": 1' in answer.out

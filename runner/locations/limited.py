@@ -1,0 +1,214 @@
+"""A location that takes only so much of the network and of its server: bytes a second, and requests at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.base import clock as clocks
+from runner.base import errors, quantities
+from runner.base.jsonvalue import JsonObject, JsonValue
+from runner.registry import location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a location profile allows; None for as much as there is.
+
+    Attributes:
+        upload: Bytes a second that are written.
+        download: Bytes a second that are read.
+        parallel: Requests at once.
+        workers: Threads that compress, encrypt and move data.
+    """
+
+    upload: int | None = None
+    download: int | None = None
+    parallel: int | None = None
+    workers: int | None = None
+
+    def __str__(self) -> str:
+        size = quantities.bytes_for_people
+        said = [
+            f"upload {size(self.upload)}/s" if self.upload else "",
+            f"download {size(self.download)}/s" if self.download else "",
+            f"requests at once: {self.parallel}" if self.parallel else "",
+            f"workers: {self.workers}" if self.workers else "",
+        ]
+        return ", ".join(filter(None, said))
+
+
+def limits_of(spec: JsonObject) -> Limits | None:
+    """Return the limits of a location profile, or None.
+
+    Raises:
+        UsageError: RT403 if a rate is none.
+    """
+    found = spec.get("limits")
+    if not isinstance(found, dict) or not found:
+        return None
+    return Limits(
+        upload=_rate(found, "upload"),
+        download=_rate(found, "download"),
+        parallel=_count(found.get("parallel")),
+        workers=_count(found.get("workers")),
+    )
+
+
+def wrap(inner: location.Location, limits: Limits | None, clock: clocks.Clock) -> location.Location:
+    """Return a location that keeps to the limits and can do all that the one inside can."""
+    if limits is None or limits == Limits(workers=limits.workers):
+        return inner
+    parts = [part for protocol, part in _PARTS.items() if isinstance(inner, protocol)]
+    made: Limited = type("Limited", (*parts, Limited), {})(inner, limits, clock)
+    return made
+
+
+class _Pace:
+    """Hands out the time of a line that carries so many bytes a second: who comes waits until those before are through.
+
+    What is handed over in one call goes as a whole, so the rate holds over several of them.
+    """
+
+    def __init__(self, rate: int | None, clock: clocks.Clock) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._free_from = 0.0
+
+    def take(self, size: int) -> None:
+        """Wait until so many bytes may go."""
+        if self._rate is None:
+            return
+        with self._lock:
+            now = self._clock.monotonic()
+            start = max(now, self._free_from)
+            self._free_from = start + size / self._rate
+        if start > now:
+            self._clock.wait(threading.Event(), start - now)
+
+
+class Limited:
+    """Hands on every call when it is its turn.
+
+    Args:
+        inner: The location.
+        limits: What it may take.
+        clock: Measures and waits.
+    """
+
+    def __init__(self, inner: location.Location, limits: Limits, clock: clocks.Clock) -> None:
+        self._inner = inner
+        self._up = _Pace(limits.upload, clock)
+        self._down = _Pace(limits.download, clock)
+        self._turn: AbstractContextManager[object] = nullcontext()
+        if limits.parallel is not None:
+            self._turn = threading.BoundedSemaphore(limits.parallel)
+
+    @property
+    def url(self) -> str:
+        """The URL of the location inside."""
+        return self._inner.url
+
+    @property
+    def listing_delay(self) -> float:
+        """The delay of the location inside."""
+        return self._inner.listing_delay
+
+    def put(self, name: str, data: Sequence[location.Buffer], *, overwrite: bool = False) -> None:
+        """Store an object."""
+        self._up.take(sum(memoryview(buffer).nbytes for buffer in data))
+        with self._turn:
+            self._inner.put(name, data, overwrite=overwrite)
+
+    def get(self, name: str) -> bytes:
+        """Return a whole object; how long it is shows only then, so those that follow wait for it."""
+        self._down.take(0)
+        with self._turn:
+            found = self._inner.get(name)
+        self._down.take(len(found))
+        return found
+
+    def read_into(self, name: str, offset: int, target: memoryview) -> None:
+        """Fill `target` from `offset` on."""
+        self._down.take(target.nbytes)
+        with self._turn:
+            self._inner.read_into(name, offset, target)
+
+    def stat(self, name: str) -> location.ObjectInfo:
+        """Describe an object."""
+        with self._turn:
+            return self._inner.stat(name)
+
+    def list(self, prefix: str) -> Iterator[location.ObjectInfo]:
+        """List objects in the order of names."""
+        return self._inner.list(prefix)
+
+    def delete(self, name: str) -> None:
+        """Remove an object."""
+        with self._turn:
+            self._inner.delete(name)
+
+    def sweep(self) -> int:
+        """Sweep the location inside."""
+        return self._inner.sweep()
+
+
+class _Bounded:
+    _inner: location.Bounded
+
+    def check_room(self) -> None:
+        """Ask the location inside."""
+        self._inner.check_room()
+
+
+class _Conditional:
+    _inner: location.Conditional
+
+    def honours_conditions(self, name: str) -> bool:
+        """Ask the location inside."""
+        return self._inner.honours_conditions(name)
+
+
+class _Retaining:
+    _inner: location.Retaining
+
+    def locked_until(self, name: str) -> datetime | None:
+        """Ask the location inside."""
+        return self._inner.locked_until(name)
+
+    def extend(self, name: str) -> None:
+        """Have the location inside do it."""
+        self._inner.extend(name)
+
+    def check_retention(self) -> str:
+        """Ask the location inside."""
+        return self._inner.check_retention()
+
+
+_PARTS: dict[type, type] = {
+    location.Bounded: _Bounded,
+    location.Conditional: _Conditional,
+    location.Retaining: _Retaining,
+}
+
+
+def _rate(limits: JsonObject, name: str) -> int | None:
+    value = limits.get(name)
+    if value is None:
+        return None
+    try:
+        rate = quantities.parse_bytes(str(value))
+    except ValueError as problem:
+        raise errors.UsageError(str(problem), code="RT403", hint=f"write limits.{name} like 20MiB") from problem
+    if rate < 1:
+        hint = "leave it out for no limit"
+        raise errors.UsageError(f"limits.{name} is less than a byte a second", code="RT403", hint=hint)
+    return rate
+
+
+def _count(value: JsonValue) -> int | None:
+    return None if value is None else int(str(value))

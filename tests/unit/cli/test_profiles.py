@@ -111,7 +111,7 @@ def test_a_backup_leaves_out_its_own_repository_also_with_limits(cli: Cli, tmp_p
     assert cli("repository", "init", "--location", "nas.yaml").code == 0
     (tmp_path / "b.yaml").write_text(
         "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: b}\nactions: {backup: {phases: "
-        "[{name: copy, func: BackupFiles, args: {paths: [data]}}]}}\n"
+        f"[{{name: copy, func: BackupFiles, args: {{paths: ['{tmp_path}/data']}}}}]}}}}\n"
     )
     answer = cli("exec", "b.yaml", "--location", "nas.yaml", "-o", "json")
     assert answer.code == 0, answer.err

@@ -171,3 +171,8 @@ def moment(nanoseconds: int) -> datetime:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:
         return (datetime.max if nanoseconds > 0 else datetime.min).replace(tzinfo=UTC)
+
+
+def shown(path: str) -> str:
+    """Write the path of a row for people: what is not printable text is escaped."""
+    return tree_entry.show((path.encode("utf-8", "surrogateescape"),))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import blake3
 
+from runner.registry.location import Buffer
 from runner.repository import crypto, encoding, exports, failures, nodes, sequences, tree_entry
 from runner.repository.encoding import CborValue
 
@@ -89,19 +90,36 @@ def read(source: sequences.Source, manifest: exports.Manifest) -> Iterator[tree_
     Raises:
         PermanentError: RT417 if the export is not one of a tree.
     """
+    for node in source.read(sequences.chunks(source, nodes_of(manifest))):
+        yield from entries_of(node)
+
+
+def nodes_of(manifest: exports.Manifest) -> sequences.ChunkSequence:
+    """Return the sequence of the nodes that hold the entries.
+
+    Raises:
+        PermanentError: RT417 if the export is not one of a tree.
+    """
     if manifest.kind != KIND:
         raise failures.ExportMissing(
             f"the export {manifest.export} holds a {manifest.kind}, not a tree of files",
             hint="restore it with the function for its kind",
         )
-    top = sequences.from_cbor(manifest.body.get("entries"), iter(manifest.roots))
-    for node in source.read(sequences.chunks(source, top)):
-        ids, values = nodes.decode(node)
-        if not isinstance(values, list):
-            raise failures.damaged("a list of entries", "it has another form than it should")
-        following = iter(ids)
-        for value in values:
-            yield tree_entry.from_cbor(value, following)
+    return sequences.from_cbor(manifest.body.get("entries"), iter(manifest.roots))
+
+
+def entries_of(node: Buffer) -> Iterator[tree_entry.Entry]:
+    """Yield the entries that a node holds.
+
+    Raises:
+        RepositoryDamaged: If it is no node of entries.
+    """
+    ids, values = nodes.decode(node)
+    if not isinstance(values, list):
+        raise failures.damaged("a list of entries", "it has another form than it should")
+    following = iter(ids)
+    for value in values:
+        yield tree_entry.from_cbor(value, following)
 
 
 class BaseEntries:

@@ -11,7 +11,7 @@ import click
 from runner.base import codes, durations, quantities
 from runner.cli import application, commanding, follow_ups, options, phrases, shapes
 from runner.cli import console as consoles
-from runner.cli.commands import repository_browse, repository_key
+from runner.cli.commands import repository_browse, repository_diff, repository_key
 from runner.repository import check as checks
 from runner.repository import failures
 from runner.repository import prune as pruning
@@ -121,6 +121,7 @@ def prune(
 command.add_command(repository_key.command)
 command.add_command(repository_browse.ls)
 command.add_command(repository_browse.cat)
+command.add_command(repository_diff.diff)
 
 
 def _remedy(report: checks.Report) -> str:

@@ -13,7 +13,7 @@ from runner.app import browsing
 from runner.base import codes, errors, quantities
 from runner.cli import application, commanding, options, phrases
 from runner.cli import console as consoles
-from runner.repository import ranges, tree_entry
+from runner.repository import ranges
 
 _LETTERS = {
     "directory": "d",
@@ -143,8 +143,7 @@ def _exports(console: consoles.Console, rows: Iterable[Any]) -> Iterator[str]:
 
 
 def _line(row: Any) -> str:
-    name = tree_entry.show((row["path"].encode("utf-8", "surrogateescape"),))
-    target = row["target"] and tree_entry.show((row["target"].encode("utf-8", "surrogateescape"),))
+    name, target = browsing.shown(row["path"]), browsing.shown(row["target"] or "")
     if row["type"] == "link":
         return f"{'hard link':<28}  {'':>10}  {'':<20}  {name} = {target}"
     size = "" if row["size"] is None else quantities.bytes_for_people(row["size"])

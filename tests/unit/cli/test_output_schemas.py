@@ -212,6 +212,7 @@ def test_restore_points(backup: None, prints: Prints) -> None:
     prints("restore-points", "show", point, command="restore-points show")
     prints("restore-points", "verify", command="restore-points verify")
     prints("repository", "ls", point, "-R", command="repository ls")
+    prints("repository", "diff", point, point, command="repository diff")
     prints("restore-points", "restore", point, command="restore-points restore")
     prints("restore-points", "restore", point, "--overwrite", "--dry-run", command="restore-points restore")
     prints("restore-points", "restore", point, "--to", "out", command="restore-points restore")

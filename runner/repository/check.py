@@ -14,13 +14,11 @@ from runner.model.restore_point import RestorePoint
 from runner.registry import location as locations
 from runner.repository import (
     config,
-    deletions,
     failures,
     keyslots,
     locks,
     marks,
     packs,
-    pending,
     points,
     reader,
     records,
@@ -74,7 +72,7 @@ def check(
 ) -> Report:
     """Check all objects of a repository; nothing is changed.
 
-    It holds a shared lock, so that no pruning takes away what is being looked at, unless the location is read-only.
+    It holds a lock, so that no pruning takes away what is being looked at, unless the location is read-only.
 
     Args:
         repo: The repository.
@@ -93,9 +91,9 @@ def check(
 
 
 def _lock(repo: repositories.Repository, stack: contextlib.ExitStack) -> bool:
-    """Take a shared lock for as long as the stack lasts; tell whether it was possible to write one."""
+    """Take a lock for as long as the stack lasts; tell whether it was possible to write one."""
     try:
-        stack.enter_context(repo.lock(exclusive=False))
+        stack.enter_context(repo.lock(locks.Use.CHECK))
     except errors.EnvironmentProblem as problem:
         if problem.code != "RT311":
             raise
@@ -228,7 +226,7 @@ class _Check:
         return sorted(found, key=lambda point: (point.created, point.id))
 
     def _check_mutable(self) -> None:
-        for prefix in (locks.PREFIX, deletions.PREFIX, pending.PREFIX):
+        for prefix in (locks.PREFIX, "gc/"):
             for info in self._repo.location.list(prefix):
                 try:
                     self._repo.open_object(info.name)

@@ -83,6 +83,17 @@ class Fields:
             raise self._wrong(key)
         return value
 
+    def optional_text(self, key: str) -> str:
+        """Return a text, or an empty one where there is none."""
+        return self.text(key) if key in self._values else ""
+
+    def flag(self, key: str) -> bool:
+        """Return a truth value."""
+        value = self._values.get(key)
+        if not isinstance(value, bool):
+            raise self._wrong(key)
+        return value
+
     def octets(self, key: str, length: int | None = None) -> bytes:
         """Return bytes, of that length when one is given."""
         value = self._values.get(key)

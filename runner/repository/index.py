@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from runner.registry import location as locations
-from runner.repository import crypto, failures, records, segments
+from runner.repository import condemned, crypto, expired, failures, records, segments
+
+Result = TypeVar("Result")
 
 _CACHED_BLOCKS = 1024
+# Pruning may replace segments while one is being searched; several times in a row it does not.
+_ATTEMPTS = 4
 
 
 class Place(NamedTuple):
@@ -37,6 +42,8 @@ class Index:
         self._loaded = loaded
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._suspect: frozenset[str] = frozenset()
+        self._condemned: condemned.Condemned | failures.RepositoryDamaged = condemned.Condemned()
 
     @property
     def parts(self) -> tuple[segments.Segment, ...]:
@@ -46,20 +53,45 @@ class Index:
         return self._segments
 
     def refresh(self) -> None:
-        """Take over what others have added or replaced."""
-        listed = {info.name.removeprefix(segments.PREFIX): info.size for info in self._location.list(segments.PREFIX)}
+        """Take over what others have added or replaced, and what pruning has condemned.
+
+        Raises:
+            RepositoryDamaged: If a segment is not what was written.
+        """
+        # First what is condemned: pruning takes the records away before it forgets that it has condemned a pack.
+        doomed = self._read_condemned()
         known = {segment.name: segment for segment in self._segments}
-        found = []
-        for name, size in listed.items():
-            try:
-                found.append(known.get(name) or segments.Segment(self._location, self._keys, name, size))
-            except locations.ObjectMissing:
-                # Pruning replaced it after the listing; what replaced it was stored before, so it was listed too.
-                continue
+        for _ in range(_ATTEMPTS):
+            listed, found = self._list(known)
+            if len(found) == len(listed):
+                break
         own = [segment for segment in self._segments if segment.name not in listed and self._exists(segment.name)]
+        suspect = self._suspect
+        if any(segment.name not in known for segment in found):
+            # Last the locks that were taken away: a segment that was there before its lock was taken is as good as any.
+            gone = expired.names(self._location)
+            suspect = frozenset(segment.name for segment in found if segment.lock in gone)
         with self._lock:
             self._loaded = True
+            self._condemned = doomed
+            self._suspect = suspect
             self._segments = tuple(sorted([*found, *own], key=lambda segment: segment.name))
+
+    def _list(self, known: Mapping[str, segments.Segment]) -> tuple[frozenset[str], list[segments.Segment]]:
+        listed = {info.name.removeprefix(segments.PREFIX): info.size for info in self._location.list(segments.PREFIX)}
+        found = []
+        for name, size in listed.items():
+            # Pruning may remove it after the listing; what replaced it was stored before that, but perhaps not listed.
+            with contextlib.suppress(locations.ObjectMissing):
+                found.append(known.get(name) or segments.Segment(self._location, self._keys, name, size))
+        return frozenset(listed), found
+
+    def _read_condemned(self) -> condemned.Condemned | failures.RepositoryDamaged:
+        try:
+            return condemned.together(condemned.read_all(self._location, self._keys))
+        except failures.RepositoryDamaged as problem:
+            # Restoring goes on without it; only who wants to rely on a chunk has to know.
+            return problem
 
     def _exists(self, name: str) -> bool:
         try:
@@ -70,42 +102,95 @@ class Index:
 
     def adopt(self, name: str) -> None:
         """Add a segment that was just stored."""
-        size = self._location.stat(segments.PREFIX + name).size
-        segment = segments.Segment(self._location, self._keys, name, size)
+        try:
+            size = self._location.stat(segments.PREFIX + name).size
+            segment = segments.Segment(self._location, self._keys, name, size)
+        except locations.ObjectMissing:
+            # Pruning was fast and has replaced it.
+            self.refresh()
+            return
         with self._lock:
             others = [other for other in self._segments if other.name != name]
             self._segments = tuple(sorted([*others, segment], key=lambda each: each.name))
 
-    def find_all(self, chunk: bytes, bits: int = 256) -> Iterator[records.Record]:
-        """Yield the records of a chunk.
+    def find_all(self, chunk: bytes, bits: int = 256, *, to_keep: bool = False) -> list[records.Record]:
+        """Return the records of a chunk.
 
         Args:
             chunk: Its id, or the beginning of one.
             bits: How many bits of the id count, at least 32.
+            to_keep: Whether to leave out those that nothing new may rely on.
         """
-        prefix = int.from_bytes(chunk[:4], "big")
         shift = 256 - bits
         wanted = int.from_bytes(chunk, "big") >> shift
-        for segment in self.parts:
-            for number in segment.candidates(prefix):
-                record = segment.record(self._block(segment, number // segments.BLOCK), number)
-                if int.from_bytes(record.id, "big") >> shift == wanted:
-                    yield record
+
+        def search() -> list[records.Record]:
+            return [
+                place.record
+                for place in self._candidates(chunk)
+                if int.from_bytes(place.record.id, "big") >> shift == wanted
+                and not (to_keep and self._is_doomed(place))
+            ]
+
+        return self.steadily(search)
 
     def find(self, chunk: bytes) -> records.Record | None:
         """Return a record of a chunk, or None."""
         place = self.place(chunk)
         return None if place is None else place.record
 
-    def place(self, chunk: bytes) -> Place | None:
-        """Return where the record of a chunk stands in the index, or None; always the same one of several."""
+    def is_held(self, chunk: bytes) -> bool:
+        """Tell whether a chunk is there to stay, so that what is new may refer to it.
+
+        Raises:
+            RepositoryDamaged: If what a pruning has condemned cannot be read.
+        """
+        return self.steadily(
+            lambda: any(place.record.id == chunk and not self._is_doomed(place) for place in self._candidates(chunk))
+        )
+
+    def place(self, chunk: bytes, rank: Callable[[bytes], int] = lambda _: 0) -> Place | None:
+        """Return where the record of a chunk stands in the index, or None; always the same one of several.
+
+        Args:
+            chunk: Its id.
+            rank: Of several, one in the pack with the smallest rank is returned.
+        """
+
+        def search() -> Place | None:
+            found = (place for place in self._candidates(chunk) if place.record.id == chunk)
+            return min(found, key=lambda place: rank(place.record.pack), default=None)
+
+        return self.steadily(search)
+
+    def is_suspect(self, segment: str) -> bool:
+        """Tell whether a segment may be of somebody whose lock had been taken away before."""
+        return segment in self._suspect
+
+    def _is_doomed(self, place: Place) -> bool:
+        record, doomed = place.record, self._condemned
+        if isinstance(doomed, failures.RepositoryDamaged):
+            raise doomed
+        if record.kind == crypto.Kind.MANIFEST:
+            # Its pack may be condemned because it was packed anew; the export is as good as before.
+            return place.segment in self._suspect or (record.pack, record.ordinal) in doomed.manifests
+        return place.segment in self._suspect or record.pack in doomed.packs
+
+    def _candidates(self, chunk: bytes) -> Iterator[Place]:
         prefix = int.from_bytes(chunk[:4], "big")
         for segment in self.parts:
             for number in segment.candidates(prefix):
                 record = segment.record(self._block(segment, number // segments.BLOCK), number)
-                if record.id == chunk:
-                    return Place(segment.name, number, record)
-        return None
+                yield Place(segment.name, number, record)
+
+    def steadily(self, search: Callable[[], Result]) -> Result:
+        """Read from the index; again if pruning has replaced a segment meanwhile, for the new one was stored before."""
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return search()
+            except locations.ObjectMissing:
+                self.refresh()
+        return search()
 
     def locate(self, chunk: bytes) -> records.Record:
         """Return a record of a chunk, looking again for segments that others have written.
@@ -114,10 +199,7 @@ class Index:
             RepositoryDamaged: If the chunk is nowhere.
         """
         for attempt in (1, 2):
-            try:
-                record = self.find(chunk)
-            except locations.ObjectMissing:
-                record = None
+            record = self.find(chunk)
             if record is not None:
                 return record
             if attempt == 1:

@@ -1,24 +1,38 @@
-"""Who uses a repository: shared locks of exports and runs, the exclusive lock of pruning."""
+"""Who uses a repository: the locks of exports and runs, of checks, and of prunings."""
 
 from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from types import TracebackType
 
 from runner.base import clock as clocks
 from runner.base import ids
 from runner.base import owner as owners
 from runner.registry import location as locations
-from runner.repository import crypto, encoding, failures
+from runner.repository import crypto, encoding, expired, failures
 
 PREFIX = "locks/"
 EXPIRY = timedelta(minutes=30)
 _REFRESH_S = 300.0
-_ASK_AGAIN_S = 5.0
+
+
+class Use(StrEnum):
+    """What a lock is held for."""
+
+    SHARED = "shared"
+    """Something new refers to what is there: an export, or a restore point. Pruning removes nothing it may rely on."""
+    CHECK = "check"
+    """Everything is looked at. Pruning removes nothing meanwhile, and there is no check while one runs."""
+    PRUNE = "prune"
+    """Something is removed or replaced. It is for one at a time."""
+
+
+_EXCLUDES = {Use.SHARED: frozenset[Use](), Use.CHECK: frozenset({Use.PRUNE}), Use.PRUNE: frozenset({Use.PRUNE})}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +40,37 @@ class Holder:
     """What a lock says about who holds it.
 
     Attributes:
+        name: Of the lock, without `locks/`.
         owner: None where the lock cannot be read.
         host: Name of the machine, for people.
     """
 
     name: str
-    exclusive: bool
+    use: Use
     owner: owners.Owner | None
     host: str
     run: str
 
     def __str__(self) -> str:
-        kind = "exclusive" if self.exclusive else "shared"
         if self.owner is None:
-            return f"{kind} lock {self.name}, unreadable"
-        return f"{kind} lock of process {self.owner.pid} on {self.host}" + (f", run {self.run}" if self.run else "")
+            return f"{self.use} lock {self.name}, unreadable"
+        return f"{self.use} lock of process {self.owner.pid} on {self.host}" + (f", run {self.run}" if self.run else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a look at the locks has shown.
+
+    Attributes:
+        expired: Whether one was taken away from a holder who may be alive.
+    """
+
+    holders: Sequence[Holder]
+    expired: bool
+
+    def of(self, use: Use) -> list[Holder]:
+        """Return those of one kind."""
+        return [holder for holder in self.holders if holder.use is use]
 
 
 class Lock:
@@ -52,11 +82,10 @@ class Lock:
     Args:
         location: Where the repository is.
         keys: Its keys.
-        exclusive: Whether nobody else may hold any lock.
+        use: What it is held for.
         run: The run that it is for, to be shown to others.
         random: Source of the lock's name.
         clock: Says when to refresh it.
-        patience: How long to wait for others who exclude it.
     """
 
     def __init__(
@@ -64,106 +93,131 @@ class Lock:
         location: locations.Location,
         keys: crypto.Keys,
         *,
-        exclusive: bool,
+        use: Use,
         run: str,
         random: ids.RandomBytes,
         clock: clocks.Clock,
-        patience: timedelta = timedelta(0),
     ) -> None:
         self._location = location
         self._keys = keys
-        self._exclusive = exclusive
+        self._use = use
         self.run = run
         self._random = random
         self._clock = clock
-        self._patience = patience.total_seconds()
-        self._name = f"{PREFIX}{'exclusive' if exclusive else 'shared'}-{ids.base32(random(10), 16)}"
+        self.name = f"{use}-{ids.base32(random(10), 16)}"
+        self._object = PREFIX + self.name
         self._refreshed = 0.0
 
     def __enter__(self) -> Lock:
-        give_up = self._clock.monotonic() + self._patience
-        while True:
-            try:
-                self._take()
-                return self
-            except failures.RepositoryLocked:
-                if self._clock.monotonic() >= give_up:
-                    raise
-            self._clock.wait(threading.Event(), _ASK_AGAIN_S)
+        self._put(overwrite=False)
+        try:
+            # What is looked for from here on is seen, or its owner sees this lock.
+            pause(self._location, self._clock)
+            self._refuse_others()
+        except BaseException:
+            self._location.delete(self._object)
+            raise
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._location.delete(self._name)
+        self._location.delete(self._object)
 
     def stored_at(self) -> datetime:
-        """Return when the lock was last stored, by the clock of the location."""
-        return self._location.stat(self._name).modified
+        """Return when the lock was last stored, by the clock of the location.
+
+        Raises:
+            RepositoryLocked: If it was taken away since.
+        """
+        try:
+            return self._location.stat(self._object).modified
+        except locations.ObjectMissing as problem:
+            raise self._lost() from problem
 
     def confirm(self) -> None:
-        """Make sure that the lock is still held, and refresh it if that is due.
+        """Refresh the lock, and make sure that it is still held.
 
         Raises:
             RepositoryLocked: If somebody took it for a dead one, so that what it protected may be gone.
         """
-        try:
-            self._location.stat(self._name)
-        except locations.ObjectMissing as problem:
-            raise failures.RepositoryLocked(
-                "the lock of this export was taken away while it ran", hint="run it again"
-            ) from problem
+        self.stored_at()
         self._put(overwrite=True)
+        self.ensure()
 
     def confirm_if_due(self) -> None:
         """Do what `confirm` does, but every five minutes only."""
         if self._clock.monotonic() - self._refreshed >= _REFRESH_S:
             self.confirm()
 
-    def _take(self) -> None:
-        self._put(overwrite=False)
-        try:
-            self._refuse_others()
-        except BaseException:
-            self._location.delete(self._name)
-            raise
+    def ensure(self) -> None:
+        """Make sure that the lock was held until now.
+
+        Raises:
+            RepositoryLocked: If not.
+        """
+        if expired.has(self._location, self.name):
+            raise self._lost()
+
+    def _lost(self) -> failures.RepositoryLocked:
+        minutes = round(EXPIRY.total_seconds() / 60)
+        return failures.RepositoryLocked(
+            f"the {self._use} lock was taken away while it was held: it had not been refreshed for {minutes} minutes",
+            hint="run it again",
+        )
 
     def _put(self, *, overwrite: bool) -> None:
         record: dict[str, encoding.CborValue] = {
-            "exclusive": self._exclusive,
             "owner": str(owners.current()),
             "host": socket.gethostname(),
             "run": self.run,
             "refreshed": encoding.from_datetime(self._clock.now()),
         }
-        data = self._keys.seal_object(self._name, encoding.encode(record), self._random)
-        self._location.put(self._name, [data], overwrite=overwrite)
-        self._refreshed = self._clock.monotonic()
+        data = self._keys.seal_object(self._object, encoding.encode(record), self._random)
+        # Taken before the call: the clock of the location stamps it later, so that it is never too late to refresh.
+        started = self._clock.monotonic()
+        self._location.put(self._object, [data], overwrite=overwrite)
+        self._refreshed = started
 
     def _refuse_others(self) -> None:
-        if self._location.listing_delay:
-            self._clock.wait(threading.Event(), self._location.listing_delay)
-        for holder in holders(self._location, self._keys):
-            if holder.name != self._name and (self._exclusive or holder.exclusive):
+        excluded = _EXCLUDES[self._use]
+        if not excluded:
+            return
+        for holder in look(self._location, self._keys, self._random).holders:
+            if holder.name != self.name and holder.use in excluded:
                 raise failures.RepositoryLocked(
                     f"the repository at {self._location.url} is in use: {holder}",
                     hint="wait until the other has finished, then run it again",
                 )
 
 
-def holders(location: locations.Location, keys: crypto.Keys) -> Iterator[Holder]:
-    """Yield all who hold a lock; locks of dead processes are removed on the way."""
+def pause(location: locations.Location, clock: clocks.Clock, times: int = 1) -> None:
+    """Wait until listings show what was stored before."""
+    if location.listing_delay:
+        clock.wait(threading.Event(), location.listing_delay * times)
+
+
+def look(location: locations.Location, keys: crypto.Keys, random: ids.RandomBytes) -> Seen:
+    """Look who holds a lock; locks of dead processes, and those that nobody has refreshed, are taken away."""
     found = list(location.list(PREFIX))
     newest = max((info.modified for info in found), default=None)
+    holders: list[Holder] = []
+    expiries = 0
     for info in found:
         holder = _read(location, keys, info.name)
         if holder is None:
             continue
         # The times are those of the location, so clocks of machines that differ do no harm.
-        expired = newest is not None and newest - info.modified > EXPIRY
-        if _is_gone(holder) or (expired and not _is_seen_from_here(holder)):
+        is_old = newest is not None and newest - info.modified > EXPIRY
+        if _is_gone(holder):
             location.delete(info.name)
-            continue
-        yield holder
+        elif is_old and not _is_seen_from_here(holder):
+            expired.put(location, keys, holder.name, random)
+            location.delete(info.name)
+            expiries += 1
+        else:
+            holders.append(holder)
+    return Seen(holders=holders, expired=expiries > 0)
 
 
 def _is_gone(holder: Holder) -> bool:
@@ -176,12 +230,15 @@ def _is_seen_from_here(holder: Holder) -> bool:
 
 
 def _read(location: locations.Location, keys: crypto.Keys, name: str) -> Holder | None:
-    exclusive = name.startswith(f"{PREFIX}exclusive-")
+    lock = name.removeprefix(PREFIX)
+    kind = lock.partition("-")[0]
+    # What is not known here may be anything; like an export it is waited for.
+    use = Use(kind) if kind in set(Use) else Use.SHARED
     try:
         fields = encoding.Fields(keys.open_object(name, location.get(name)), name)
         owner = owners.parse(fields.text("owner"))
-        return Holder(name=name, exclusive=exclusive, owner=owner, host=fields.text("host"), run=fields.text("run"))
+        return Holder(name=lock, use=use, owner=owner, host=fields.text("host"), run=fields.text("run"))
     except locations.ObjectMissing:
         return None
     except (failures.RepositoryDamaged, ValueError):
-        return Holder(name=name, exclusive=exclusive, owner=None, host="", run="")
+        return Holder(name=lock, use=use, owner=None, host="", run="")

@@ -38,10 +38,16 @@ def references(kind: int, content: bytes) -> Iterator[bytes]:
 
 
 class Marks:
-    """The bits of all records of an index, by segment; segments that appear meanwhile begin with none."""
+    """The bits of all records of an index, by segment; segments that appear meanwhile begin with none.
 
-    def __init__(self, index: indexes.Index) -> None:
+    Args:
+        index: The index.
+        rank: Of several records of a chunk, one in the pack with the smallest rank is marked.
+    """
+
+    def __init__(self, index: indexes.Index, rank: Callable[[bytes], int] = lambda _: 0) -> None:
         self._index = index
+        self._rank = rank
         self._bits: defaultdict[str, bytearray] = defaultdict(bytearray)
 
     def set(self, place: indexes.Place) -> bool:
@@ -78,14 +84,14 @@ class Marks:
         waiting = list(reversed(manifest.roots))
         while waiting:
             chunk = waiting.pop()
-            place = self._index.place(chunk)
+            place = self._index.place(chunk, self._rank)
             if place is None:
                 try:
                     self._index.locate(chunk)
                 except failures.RepositoryDamaged as problem:
                     on_problem(problem)
                     continue
-                place = self._index.place(chunk)
+                place = self._index.place(chunk, self._rank)
             if place is None or not self.set(place):
                 continue
             yield place.record

@@ -44,10 +44,10 @@ def delete(location: locations.Location, export: ids.ExportId) -> None:
     location.delete(PREFIX + export)
 
 
-def delete_all(location: locations.Location, *, but: Container[ids.ExportId]) -> None:
-    """Remove the marks of all exports but some."""
+def delete_stale(location: locations.Location, now: datetime, *, settled: Container[ids.ExportId]) -> None:
+    """Remove the marks of exports that restore points name, and those that are too old by the clock of the location."""
     for info in list(location.list(PREFIX)):
-        if _export(info.name) not in but:
+        if _export(info.name) in settled or now - info.modified > LIMIT:
             location.delete(info.name)
 
 

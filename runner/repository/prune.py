@@ -1,36 +1,33 @@
-"""Free the space of what no restore point needs: mark what is reachable, pack anew, remove the rest."""
+"""Free the space of what no restore point needs, beside running exports and restores: docs/pruning.md says why."""
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from runner.base import cancel as cancels
-from runner.base import ids
 from runner.registry import location as locations
 from runner.repository import (
-    config,
+    compaction,
+    condemned,
     crypto,
     deletions,
-    exports,
+    expired,
     failures,
-    keyslots,
     locks,
-    marks,
     packing,
     packs,
     pending,
     records,
     repository,
+    retaining,
     segments,
+    survey,
 )
-from runner.repository import index as indexes
+from runner.repository.survey import Survey
 
 UNFINISHED = timedelta(hours=24)
-_SEGMENT_RECORDS = 262_144
 _LEAST_GAIN = 16 * 1024
 
 
@@ -40,34 +37,29 @@ class PruneResult:
 
     Attributes:
         exports_removed: Exports that belonged to no restore point any more.
+        exports_condemned: Such exports that are still there, because somebody who began earlier may rely on them.
+        packs_kept: Packs that stay as they are.
+        packs_rewritten: Packs of which a part was needed, which was packed anew.
+        packs_condemned: Packs that nothing needs so far but that are still there, for the same reason.
+        packs_spared: Packs that an earlier pruning had condemned and that somebody has come to need since.
         packs_locked: Packs among those kept that nothing needs, but whose retention has not ended.
         bytes_freed: By how much the packs became smaller together.
+        bytes_condemned: How large the condemned packs are.
+        waiting_for: Who has to finish before what is condemned can be removed; empty if nothing is.
     """
 
     exports_kept: int
     exports_removed: int
+    exports_condemned: int = 0
     packs_kept: int
     packs_rewritten: int
     packs_removed: int
+    packs_condemned: int = 0
+    packs_spared: int = 0
     packs_locked: int
     bytes_freed: int
-
-
-@dataclass(slots=True)
-class _Pack:
-    size: int
-    live: int = 0
-
-
-@dataclass(slots=True)
-class _Plan:
-    kept: int = 0
-    removed: int = 0
-    records: int = 0
-    dead_records: int = 0
-    locked: int = 0
-    rewrite: set[bytes] = field(default_factory=set)
-    remove: set[bytes] = field(default_factory=set)
+    bytes_condemned: int = 0
+    waiting_for: tuple[str, ...] = ()
 
 
 def prune(
@@ -79,6 +71,8 @@ def prune(
 ) -> PruneResult:
     """Remove what nobody needs. It may be interrupted at any moment without harm, and be run again.
 
+    Exports and restores may go on meanwhile. What they may rely on is only condemned, and removed by a later pruning.
+
     Args:
         repo: The repository.
         unfinished: Exports younger than this are kept even without a restore point: theirs may still come. Those of
@@ -87,194 +81,229 @@ def prune(
         cancel: Says when to give up.
 
     Raises:
-        RepositoryLocked: While somebody else uses the repository.
-        RepositoryDamaged: If something that is needed is damaged; nothing was changed then.
+        RepositoryLocked: While somebody else prunes or repairs the repository.
+        RepositoryDamaged: If something that is needed is damaged; nothing was removed then.
     """
-    with repo.lock(exclusive=True) as lock:
-        return _Prune(repo, lock, cancel or cancels.CancelToken()).run(unfinished, dry_run=dry_run)
+    token = cancel or cancels.CancelToken()
+    with repo.lock(locks.Use.PRUNE) as lock:
+
+        def progress() -> None:
+            token.raise_if_cancelled()
+            lock.confirm_if_due()
+
+        rules = survey.Rules(unfinished=unfinished, now=lock.stored_at(), progress=progress)
+        # With an index of its own, so that it learns anew whose segments are to be trusted.
+        view = repository.Repository(
+            repo.location, repo.keys, random=repo.random, clock=repo.clock, workers=repo.workers
+        )
+        try:
+            return _Prune(view, lock, rules, dry_run=dry_run).run()
+        except (locations.ObjectMissing, failures.RepositoryDamaged):
+            # Another pruning that took this one for dead may be at work; then nothing is damaged.
+            lock.ensure()
+            raise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sentence:
+    """What there is to remove, and what of it can be removed now."""
+
+    ripe: Sequence[condemned.Condemnation]
+    waiting: Sequence[condemned.Condemnation]
+    waiting_for: tuple[str, ...]
+    is_checked: bool
+
+
+def _is_worth_moving(pack: survey.Pack) -> bool:
+    # A pack of a few chunks is mostly directory; packing it anew alone gains nothing.
+    return 0 < pack.live * 2 < pack.size and pack.size - pack.live > _LEAST_GAIN
 
 
 class _Prune:
-    def __init__(self, repo: repository.Repository, lock: locks.Lock, cancel: cancels.CancelToken) -> None:
+    def __init__(self, repo: repository.Repository, lock: locks.Lock, rules: survey.Rules, *, dry_run: bool) -> None:
         self._repo = repo
         self._lock = lock
-        self._cancel = cancel
-        self._plan = _Plan()
-        self._packs: dict[bytes, _Pack] = {}
-        self._segments: tuple[segments.Segment, ...] = ()
-        self._reached = marks.Marks(repo.index)
-        self._unwanted: list[tuple[ids.ExportId, records.Record]] = []
-        self._awaited: set[ids.ExportId] = set()
+        self._rules = rules
+        self._dry_run = dry_run
+        self._locked: set[bytes] = set()
+        self._rewritten: set[bytes] = set()
 
-    def run(self, unfinished: timedelta, *, dry_run: bool) -> PruneResult:
-        plan = self._plan
-        self._repo.index.refresh()
-        self._segments = self._repo.index.parts
-        self._packs = dict(self._list_packs())
-        self._mark(unfinished)
-        self._choose()
-        self._spare_locked()
-        freed = sum(self._packs[salt].size for salt in plan.remove | plan.rewrite)
-        freed -= sum(self._packs[salt].live for salt in plan.rewrite)
-        if not dry_run:
-            self._execute()
-        return PruneResult(
-            exports_kept=plan.kept,
-            exports_removed=plan.removed,
-            packs_kept=len(self._packs) - len(plan.rewrite) - len(plan.remove),
-            packs_rewritten=len(plan.rewrite),
-            packs_removed=len(plan.remove),
-            packs_locked=plan.locked,
-            bytes_freed=freed,
+    def run(self) -> PruneResult:
+        if not self._dry_run:
+            condemned.forget_damaged(self._repo.location, self._repo.keys)
+        held = list(condemned.read_all(self._repo.location, self._repo.keys))
+        before = self._look()
+        if before.expired:
+            # Long enough for everybody to see whose lock is gone, and to be seen who did not see it.
+            locks.pause(self._repo.location, self._repo.clock, 2)
+        first = self._survey(held)
+        condemnations = [*held, *self._condemn(first, held, {holder.name for holder in before.holders})]
+        sentence = self._arm(condemnations)
+        locks.pause(self._repo.location, self._repo.clock)
+        last = first
+        if sentence.ripe and survey.listing(self._repo) != first.listing:
+            last = self._survey(condemnations)
+        if not self._dry_run:
+            self._remove(sentence, last)
+        return self._result(first, last, sentence)
+
+    def _look(self) -> locks.Seen:
+        return locks.look(self._repo.location, self._repo.keys, self._repo.random)
+
+    def _survey(self, condemnations: Iterable[condemned.Condemnation]) -> Survey:
+        return survey.take(self._repo, self._rules, condemned.together(condemnations).packs)
+
+    # Phase one: condemn.
+
+    def _condemn(
+        self, found: Survey, held: Sequence[condemned.Condemnation], alive: Container[str]
+    ) -> list[condemned.Condemnation]:
+        """Choose what nothing needs and is not condemned yet; pack anew what is needed of it."""
+        old = condemned.together(held)
+        # What a running export has stored so far is not needed yet.
+        known = old.packs | {pack for each in found.segments if each.lock in alive for pack in each.packs}
+        indexed = found.indexed()
+        candidates = {salt: pack for salt, pack in found.packs.items() if salt in indexed and salt not in known}
+        dead = {salt for salt, pack in candidates.items() if pack.live == 0}
+        strays = frozenset(found.packs) - indexed - old.strays
+        partly = {salt for salt, pack in candidates.items() if _is_worth_moving(pack)}
+        locked = retaining.locked_packs(self._repo.location, dead | partly | strays)
+        self._locked = locked & (dead | strays)
+        self._rewritten = partly - locked
+        hidden = survey.hidden_places(self._repo).values()
+        condemnation = condemned.Condemnation(
+            name=condemned.new_name(self._repo.random),
+            packs=frozenset(dead | partly) - locked,
+            strays=strays - locked,
+            manifests=frozenset(found.dead).union(*hidden) - old.manifests,
+            moved=sum(found.packs[salt].live for salt in self._rewritten),
         )
-
-    def _list_packs(self) -> Iterator[tuple[bytes, _Pack]]:
-        for info in self._repo.location.list(packs.PREFIX):
-            salt = records.salt_of(info.name)
-            if salt is not None:
-                yield salt, _Pack(size=info.size)
-
-    def _records(self) -> Iterator[indexes.Place]:
-        for segment in self._segments:
-            self._cancel.raise_if_cancelled()
-            self._lock.confirm_if_due()
-            for number, record in enumerate(segment):
-                yield indexes.Place(segment.name, number, record)
-
-    def _mark(self, unfinished: timedelta) -> None:
-        needed = {reference.export for point in self._repo.points() for reference in point.exports}
-        missing = set(needed)
-        self._awaited = pending.valid(self._repo.location, self._lock.stored_at()) - needed
-        youngest = self._repo.clock.now() - unfinished
-        chunks = self._repo.reader()
-        for place in self._records():
-            if place.record.kind != crypto.Kind.MANIFEST:
-                continue
-            manifest = exports.decode(place.record.id, chunks.open_record(place.record))
-            if self._repo.is_deleted(place.record):
-                self._plan.removed += 1
-                continue
-            if manifest.export not in needed | self._awaited and manifest.created <= youngest:
-                self._plan.removed += 1
-                self._unwanted.append((manifest.export, place.record))
-                continue
-            missing.discard(manifest.export)
-            self._plan.kept += 1
-            self._reached.set(place)
-            for _ in self._reached.walk(manifest, chunks, self._cancel, _refuse):
-                self._lock.confirm_if_due()
-        if missing:
-            raise failures.damaged("index/", f"the export {min(missing)} of a restore point is missing")
-
-    def _choose(self) -> None:
-        plan = self._plan
-        for place in self._records():
-            plan.records += 1
-            pack = self._packs.get(place.record.pack)
-            if not self._reached.is_set(place.segment, place.number):
-                plan.dead_records += 1
-            elif pack is None:
-                raise failures.damaged(records.pack_name(place.record.pack), "it is missing")
-            else:
-                pack.live += place.record.stored
-        plan.remove = {salt for salt, pack in self._packs.items() if pack.live == 0}
-        plan.rewrite = {salt for salt, pack in self._packs.items() if 0 < pack.live * 2 < pack.size}
-        # A pack of a few chunks is mostly directory; packing it anew alone gains nothing.
-        plan.rewrite = {salt for salt in plan.rewrite if self._packs[salt].size - self._packs[salt].live > _LEAST_GAIN}
-
-    def _spare_locked(self) -> None:
-        """Leave the packs that the location would not let go; a later pruning comes for them."""
-        place = self._repo.location
-        if not isinstance(place, locations.Retaining):
-            return
-        chosen = self._plan.remove | self._plan.rewrite
-        locked = {salt for salt in chosen if place.locked_until(records.pack_name(salt)) is not None}
-        self._plan.locked = len(locked & self._plan.remove)
-        self._plan.remove -= locked
-        self._plan.rewrite -= locked
-
-    def _extend(self) -> None:
-        """Lock what restore points use for as long as what is stored now."""
-        place = self._repo.location
-        if not isinstance(place, locations.Retaining):
-            return
-        used = [records.pack_name(salt) for salt, pack in self._packs.items() if pack.live]
-        gone = {records.pack_name(salt) for salt in self._plan.rewrite}
-        slots = [info.name for info in place.list(keyslots.PREFIX)]
-        for name in (config.NAME, *slots, *(name for name in used if name not in gone)):
-            self._lock.confirm_if_due()
-            place.extend(name)
-
-    def _execute(self) -> None:
-        plan = self._plan
-        self._hide()
-        fewest = -(-plan.records // _SEGMENT_RECORDS)
-        if plan.dead_records or plan.rewrite or len(self._segments) > fewest:
-            moved = self._rewrite()
-            self._write_segments(moved)
+        if not (condemnation.packs or condemnation.strays or condemnation.manifests):
+            return []
+        if not self._dry_run:
+            self._rewrite(found)
             self._lock.confirm()
-            for segment in self._segments:
-                self._repo.location.delete(segments.PREFIX + segment.name)
-            self._repo.index.refresh()
-        self._lock.confirm()
-        for salt in plan.remove | plan.rewrite:
-            self._repo.location.delete(records.pack_name(salt))
-        for info in list(self._repo.location.list(deletions.PREFIX)):
-            self._repo.location.delete(info.name)
-        pending.delete_all(self._repo.location, but=self._awaited)
-        self._extend()
-        self._repo.location.sweep()
+            condemned.put(self._repo.location, self._repo.keys, condemnation, self._repo.random)
+        return [condemnation]
 
-    def _hide(self) -> None:
-        """Hide what nobody wants: interrupted from here on, no export is found of which a part is gone."""
-        for export, record in self._unwanted:
-            self._lock.confirm_if_due()
-            deletions.add(
-                self._repo.location, self._repo.keys, export, [(record.pack, record.ordinal)], self._repo.random
-            )
-
-    def _rewrite(self) -> dict[bytes, Sequence[bytes]]:
-        """Pack the live chunks of some packs anew; return the entries of the new packs."""
+    def _rewrite(self, found: Survey) -> None:
+        """Pack the live chunks of some packs anew."""
+        live: dict[bytes, list[records.Record]] = {salt: [] for salt in self._rewritten}
+        for segment in found.segments if live else ():
+            self._rules.progress()
+            for number, record in enumerate(segment):
+                if record.pack in live and found.reached.is_set(segment.name, number):
+                    live[record.pack].append(record)
         moved: dict[bytes, Sequence[bytes]] = {}
-        live: dict[bytes, list[records.Record]] = {salt: [] for salt in self._plan.rewrite}
-        for place in self._live():
-            if place.record.pack in live:
-                live[place.record.pack].append(place.record)
         packer = packing.Packer(self._repo.location, self._repo.keys, self._repo.random, moved.__setitem__)
-        chunks = self._repo.reader()
         try:
-            for found in live.values():
-                self._cancel.raise_if_cancelled()
-                self._lock.confirm_if_due()
-                for number, data in chunks.fetch_records(found, decompress=False):
-                    record = found[number]
-                    kind = crypto.Kind(record.kind)
-                    packer.add(
-                        [packs.Piece(id=record.id, kind=kind, codec=record.codec, plain=record.plain, data=data)]
-                    )
+            for wanted in live.values():
+                self._rules.progress()
+                self._move(wanted, packer)
             packer.flush()
         finally:
             packer.shutdown()
-        return moved
+        if moved:
+            segments.write(self._repo.location, self._repo.keys, moved, self._repo.random, lock=self._lock.name)
 
-    def _live(self) -> Iterator[indexes.Place]:
-        return (place for place in self._records() if self._reached.is_set(place.segment, place.number))
+    def _move(self, wanted: Sequence[records.Record], packer: packing.Packer) -> None:
+        for number, data in self._repo.reader().fetch_records(wanted, decompress=False):
+            record = wanted[number]
+            kind = crypto.Kind(record.kind)
+            packer.add([packs.Piece(id=record.id, kind=kind, codec=record.codec, plain=record.plain, data=data)])
 
-    def _write_segments(self, moved: Mapping[bytes, Sequence[bytes]]) -> None:
-        kept = (
-            (place.record.pack, place.record.entry())
-            for place in self._live()
-            if place.record.pack not in self._plan.rewrite
+    # Between the phases: look who may rely on what is condemned.
+
+    def _arm(self, condemnations: Sequence[condemned.Condemnation]) -> _Sentence:
+        """Note who was there when something was condemned, and tell what nobody waits for any more."""
+        locks.pause(self._repo.location, self._repo.clock)
+        seen = self._look()
+        holders = {holder.name: holder for holder in seen.of(locks.Use.SHARED)}
+        ripe: list[condemned.Condemnation] = []
+        waiting: list[condemned.Condemnation] = []
+        for each in condemnations:
+            condemnation = each if each.waiting is not None else replace(each, waiting=frozenset(holders))
+            blocked = (condemnation.waiting or frozenset()) & frozenset(holders)
+            if each.waiting is None and blocked and not self._dry_run:
+                condemned.put(self._repo.location, self._repo.keys, condemnation, self._repo.random)
+            (waiting if blocked else ripe).append(condemnation)
+        checks = seen.of(locks.Use.CHECK)
+        if checks:
+            ripe, waiting = [], [*ripe, *waiting]
+        names = {name for each in waiting for name in each.waiting or () if name in holders}
+        blockers = [*checks, *(holders[name] for name in sorted(names))] if waiting else []
+        return _Sentence(
+            ripe=ripe,
+            waiting=waiting,
+            waiting_for=tuple(str(holder) for holder in blockers),
+            is_checked=bool(checks),
         )
-        new = ((salt, entry) for salt, entries in moved.items() for entry in entries)
-        rows = itertools.chain(kept, new)
-        while batch := list(itertools.islice(rows, _SEGMENT_RECORDS)):
-            by_pack: defaultdict[bytes, list[bytes]] = defaultdict(list)
-            for salt, entry in batch:
-                by_pack[salt].append(entry)
+
+    # Phase two: remove.
+
+    def _remove(self, sentence: _Sentence, found: Survey) -> None:
+        ripe = condemned.together(sentence.ripe)
+        gone = self._unneeded(ripe, found)
+        gone -= retaining.locked_packs(self._repo.location, gone)
+        manifests = ripe.manifests & frozenset(found.dead)
+        self._hide(manifests - found.hidden, found)
+        if not sentence.is_checked:
+            compaction.compact(self._repo, self._lock, found, compaction.Losses(packs=gone, manifests=manifests))
+        self._lock.confirm()
+        for salt in gone:
             self._lock.confirm_if_due()
-            segments.write(self._repo.location, self._repo.keys, by_pack, self._repo.random)
+            self._repo.location.delete(records.pack_name(salt))
+        self._forget(sentence.ripe, ripe)
+        pending.delete_stale(self._repo.location, self._rules.now, settled=found.needed)
+        expired.forget(self._repo.location, self._rules.now)
+        self._extend(found, gone)
+        self._repo.location.sweep()
 
+    @staticmethod
+    def _unneeded(chosen: condemned.Condemned, found: Survey) -> set[bytes]:
+        strays = chosen.strays - found.indexed()
+        return {salt for salt in chosen.packs | strays if salt in found.packs and found.packs[salt].live == 0}
 
-def _refuse(problem: failures.RepositoryDamaged) -> None:
-    raise problem
+    def _hide(self, manifests: Iterable[condemned.Place], found: Survey) -> None:
+        """Hide what goes: interrupted from here on, no export is found of which a part is gone."""
+        for place in sorted(manifests):
+            self._lock.confirm_if_due()
+            deletions.add(self._repo.location, self._repo.keys, found.dead[place], [place], self._repo.random)
+
+    def _forget(self, condemnations: Sequence[condemned.Condemnation], ripe: condemned.Condemned) -> None:
+        for name, places in survey.hidden_places(self._repo).items():
+            if places <= ripe.manifests:
+                self._repo.location.delete(name)
+        # Last: as long as a condemnation is there, nobody comes to rely on what it names.
+        for each in condemnations:
+            self._repo.location.delete(each.name)
+
+    def _extend(self, found: Survey, gone: Container[bytes]) -> None:
+        """Lock what restore points use for as long as what is stored now."""
+        used = [salt for salt, pack in found.packs.items() if pack.live and salt not in gone]
+        for name in retaining.in_use(self._repo.location, used):
+            self._lock.confirm_if_due()
+            retaining.extend(self._repo.location, name)
+
+    def _result(self, first: Survey, last: Survey, sentence: _Sentence) -> PruneResult:
+        ripe, waiting = condemned.together(sentence.ripe), condemned.together(sentence.waiting)
+        sizes = {salt: pack.size for found in (first, last) for salt, pack in found.packs.items()}
+        # What was packed anew, or would be, still looked needed when that was decided.
+        moved = self._rewritten if self._dry_run else set()
+        gone = self._unneeded(ripe, last) | (moved & ripe.packs)
+        left = self._unneeded(waiting, last) | (self._rewritten & waiting.packs)
+        freed = sum(sizes[salt] for salt in gone) - sum(each.moved for each in sentence.ripe)
+        return PruneResult(
+            exports_kept=last.exports_kept,
+            exports_removed=len(ripe.manifests & frozenset(last.dead)),
+            exports_condemned=len(waiting.manifests & frozenset(last.dead)),
+            packs_kept=len(first.packs) - len(gone & frozenset(first.packs)) - len(left & frozenset(first.packs)),
+            packs_rewritten=len(self._rewritten),
+            packs_removed=len(gone - self._rewritten),
+            packs_condemned=len(left),
+            packs_spared=len((ripe.packs & frozenset(last.packs)) - gone),
+            packs_locked=len(self._locked),
+            bytes_freed=max(0, freed),
+            bytes_condemned=sum(sizes[salt] for salt in left),
+            waiting_for=sentence.waiting_for,
+        )

@@ -160,12 +160,17 @@ class Reader:
             # Pruning packs chunks anew and removes the old pack; the new place is in the index before that.
             self._index.refresh()
         for old, number in moved:
-            record = self._index.locate(old.id)
-            try:
-                data = self._fetch_run([(record, number)])
-            except locations.ObjectMissing as problem:
-                raise failures.damaged(records.pack_name(record.pack), "it is missing") from problem
+            record, data = self._fetch_elsewhere(old, number)
             yield number, unpack(record, data)
+
+    def _fetch_elsewhere(self, old: records.Record, number: int) -> tuple[records.Record, memoryview]:
+        """Fetch a chunk whose pack has vanished from wherever else it lies; a record may outlive its pack."""
+        for record in self._index.find_all(old.id):
+            try:
+                return record, self._fetch_run([(record, number)])
+            except locations.ObjectMissing:
+                continue
+        raise failures.damaged(records.pack_name(old.pack), "it is missing")
 
     def _fetch_run(self, run: Sequence[tuple[records.Record, int]]) -> memoryview:
         first = run[0][0]

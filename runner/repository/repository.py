@@ -30,8 +30,6 @@ from runner.repository import (
 from runner.repository import index as indexes
 
 _TICK = timedelta(microseconds=1)
-# Pruning may take long, and what a run has exported is worth the wait.
-_PATIENCE = timedelta(hours=1)
 
 
 def create(
@@ -100,7 +98,7 @@ def open(
 class Repository:
     """An open repository; safe from several threads.
 
-    Several processes may use one at the same time. Only pruning excludes exports, and they it.
+    Several processes on several machines may use one at the same time, pruning included.
     """
 
     def __init__(
@@ -126,20 +124,25 @@ class Repository:
         return self.keys.repository.hex()
 
     def find_export(self, token: str) -> exports.Manifest | None:
-        """Return the export that was made with a token, or None."""
+        """Return the export that was made with a token and that is there to stay, or None."""
         self.index.refresh()
         chunk = self.keys.manifest_id(token)
-        return self._manifest(chunk, 256)
+        return self._manifest(chunk, 256, to_keep=True)
 
-    def manifest(self, export: ids.ExportId) -> exports.Manifest:
+    def manifest(self, export: ids.ExportId, *, to_keep: bool = False) -> exports.Manifest:
         """Return an export.
+
+        Args:
+            export: Its id.
+            to_keep: Whether something new is going to refer to it, which holds a shared lock; what a pruning has
+                condemned before does not exist then.
 
         Raises:
             ExportMissing: If there is none of that id, or it was deleted.
         """
         self.index.refresh()
         bits = exports.id_bits(export)
-        found = self._manifest(bits, exports.EXPORT_ID_BITS) if bits else None
+        found = self._manifest(bits, exports.EXPORT_ID_BITS, to_keep=to_keep) if bits else None
         if found is None:
             raise failures.ExportMissing(
                 f"there is no export {export} in the repository at {self.location.url}",
@@ -148,8 +151,9 @@ class Repository:
             )
         return found
 
-    def _manifest(self, chunk: bytes, bits: int) -> exports.Manifest | None:
-        found = sorted(record for record in self.index.find_all(chunk, bits) if record.kind == crypto.Kind.MANIFEST)
+    def _manifest(self, chunk: bytes, bits: int, *, to_keep: bool) -> exports.Manifest | None:
+        records_found = self.index.find_all(chunk, bits, to_keep=to_keep)
+        found = sorted({record for record in records_found if record.kind == crypto.Kind.MANIFEST})
         for record in found:
             if not self.is_deleted(record):
                 return exports.decode(record.id, self.reader().open_record(record))
@@ -163,10 +167,13 @@ class Repository:
         """
         self.index.refresh()
         chunks = self.reader()
-        for segment in self.index.parts:
-            for record in segment:
-                if record.kind == crypto.Kind.MANIFEST and not self.is_deleted(record):
-                    yield exports.decode(record.id, chunks.open_record(record))
+        for record in self.index.steadily(self._manifest_records):
+            if not self.is_deleted(record):
+                yield exports.decode(record.id, chunks.open_record(record))
+
+    def _manifest_records(self) -> list[records.Record]:
+        kind = crypto.Kind.MANIFEST
+        return sorted({record for segment in self.index.parts for record in segment if record.kind == kind})
 
     def is_deleted(self, manifest: records.Record) -> bool:
         """Tell whether an export was deleted by itself."""
@@ -193,7 +200,7 @@ class Repository:
             self.location,
             self.keys,
             self.index,
-            self.lock(exclusive=False, run=run),
+            self.lock(locks.Use.SHARED, run=run),
             token=token,
             cancel=cancel,
             random=self.random,
@@ -206,17 +213,9 @@ class Repository:
         """Return a reader of chunks; `rehash` makes it hash contents again (`verify`, `check`)."""
         return reader.Reader(self.location, self.keys, self.index, self.workers, rehash=rehash)
 
-    def lock(self, *, exclusive: bool, run: str = "", patience: timedelta = timedelta(0)) -> locks.Lock:
+    def lock(self, use: locks.Use, *, run: str = "") -> locks.Lock:
         """Return a lock, to be used as a context."""
-        return locks.Lock(
-            self.location,
-            self.keys,
-            exclusive=exclusive,
-            run=run,
-            random=self.random,
-            clock=self.clock,
-            patience=patience,
-        )
+        return locks.Lock(self.location, self.keys, use=use, run=run, random=self.random, clock=self.clock)
 
     def keep_exports(self, run: str) -> None:
         """Make pruning keep the exports of a run that has not ended for another `pending.LIMIT`."""
@@ -266,11 +265,11 @@ class Repository:
         """Store a restore point; return it as it was stored.
 
         One that is there under the same id stays as it is. The creation time is moved so that it is later than that
-        of all others. While the repository is being pruned, it waits.
+        of all others.
 
         Raises:
-            ExportMissing: If one of its exports is not there.
-            RepositoryLocked: If pruning takes too long.
+            ExportMissing: If one of its exports is not there, or a pruning has condemned it.
+            RepositoryLocked: If the lock was lost meanwhile.
         """
         name = points.name_of(point.id)
         try:
@@ -278,9 +277,10 @@ class Repository:
         except locations.ObjectMissing:
             pass
         # Otherwise pruning could remove an export after it was found, and before it sees the restore point.
-        with self.lock(exclusive=False, run=point.run, patience=_PATIENCE):
+        with self.lock(locks.Use.SHARED, run=point.run) as lock:
             for reference in point.exports:
-                self.manifest(reference.export)
+                self.manifest(reference.export, to_keep=True)
+            lock.confirm_if_due()
             return self._put_point(name, point)
 
     def _put_point(self, name: str, point: RestorePoint) -> RestorePoint:

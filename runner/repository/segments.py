@@ -27,7 +27,7 @@ class Segment:
     """A segment whose summary has been read.
 
     The resident part is the first four bytes of each id, which is filter and directory in one: its place in the
-    sorted array is the number of the record.
+    sorted array is the number of the record. `lock` is the lock under which it was stored.
     """
 
     def __init__(self, location: locations.Location, keys: crypto.Keys, name: str, size: int) -> None:
@@ -55,6 +55,7 @@ class Segment:
         summary = encoding.Fields(self._box.open(blocks, sealed, _SUMMARY), self._object)
         self.count = summary.integer("count")
         self.packs = summary.octets_items("packs", crypto.SALT_SIZE)
+        self.lock = summary.optional_text("lock")
         prefixes = summary.octets("prefixes", self.count * _PREFIX_SIZE)
         if start != self.count * _RECORD.size + blocks * crypto.TAG_SIZE or blocks != -(-self.count // BLOCK):
             raise failures.damaged(self._object, "its length is not what its summary says")
@@ -117,6 +118,8 @@ def write(
     keys: crypto.Keys,
     entries: Mapping[bytes, Iterable[bytes]],
     random: ids.RandomBytes,
+    *,
+    lock: str,
 ) -> str:
     """Store a segment; return its name.
 
@@ -125,6 +128,7 @@ def write(
         keys: Keys of the repository.
         entries: The entries (`records.ENTRY`) of each pack, by the salt of the pack.
         random: Source of the segment's own salt.
+        lock: Name of the lock under which it is stored.
     """
     packs = sorted(entries)
     rows = sorted(entry + number.to_bytes(4, "big") for number, pack in enumerate(packs) for entry in entries[pack])
@@ -136,7 +140,7 @@ def write(
         for number, start in enumerate(range(0, len(rows), BLOCK))
     ]
     prefixes = b"".join([row[:_PREFIX_SIZE] for row in rows])
-    summary = encoding.encode({"count": len(rows), "packs": packs, "prefixes": prefixes})
+    summary = encoding.encode({"count": len(rows), "packs": packs, "prefixes": prefixes, "lock": lock})
     sealed = box.seal(len(parts), summary, _SUMMARY)
     blocks = len(parts)
     location.put(PREFIX + name, [*parts, sealed, _TRAILER.pack(_MAGIC, len(sealed), blocks, _MAGIC)])

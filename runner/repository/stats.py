@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from runner.repository import index as indexes
 from runner.repository import points, repository
 
 
@@ -44,10 +45,7 @@ def collect(repo: repository.Repository) -> Stats:
         count["bytes"] += info.size
         count[top] += 1
         count[f"{top} bytes"] += info.size
-    for segment in repo.index.parts:
-        for record in segment:
-            count["chunks"] += 1
-            count["plain"] += record.plain
+    count += repo.index.steadily(lambda: _count_chunks(repo.index))
     manifests = list(repo.manifests())
     return Stats(
         objects=count["objects"],
@@ -61,3 +59,12 @@ def collect(repo: repository.Repository) -> Stats:
         bytes_exported=sum(manifest.bytes_read for manifest in manifests),
         restore_points=count[points.PREFIX.rstrip("/")],
     )
+
+
+def _count_chunks(index: indexes.Index) -> Counter[str]:
+    count: Counter[str] = Counter()
+    for segment in index.parts:
+        for record in segment:
+            count["chunks"] += 1
+            count["plain"] += record.plain
+    return count

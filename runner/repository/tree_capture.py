@@ -64,7 +64,7 @@ def _entries_of(repo: Repository, base: ids.ExportId | None) -> Generator[tree_e
     if base is None:
         return
     try:
-        manifest = repo.manifest(base)
+        manifest = repo.manifest(base, to_keep=True)
     except failures.ExportMissing:
         return
     if manifest.kind == tree_entries.KIND:

@@ -48,7 +48,7 @@ def export_volume(
         run: The run, shown to others who find the repository locked.
 
     Raises:
-        RepositoryLocked: While the repository is being pruned.
+        RepositoryLocked: If the lock of the export was lost.
     """
     size = reader.size_bytes
     with repo.writer(token=token, cancel=cancel, run=run) as writer:
@@ -83,7 +83,9 @@ def _parent(repo: repository.Repository, base: ids.ExportId | None) -> tuple[vol
     if base is None:
         return None, "there is no earlier export"
     try:
-        return volume_map.VolumeRoot.of(repo.manifest(base)), "the snapshot of the earlier export was compared"
+        return volume_map.VolumeRoot.of(
+            repo.manifest(base, to_keep=True)
+        ), "the snapshot of the earlier export was compared"
     except failures.ExportMissing:
         return None, f"the earlier export {base} is gone"
 

@@ -105,7 +105,7 @@ class Writer:
         self._lock.__enter__()
         try:
             self._check_room()
-            # Only now is it certain that no pruning takes away what the index names.
+            # Only now is it certain that no pruning takes away what the index names and does not know as condemned.
             self._index.refresh()
         except BaseException:
             self._lock.__exit__(None, None, None)
@@ -222,7 +222,7 @@ class Writer:
         )
 
     def _claim(self, chunk_ids: Iterable[bytes]) -> set[bytes]:
-        candidates = {chunk for chunk in chunk_ids if chunk not in self._claimed and self._index.find(chunk) is None}
+        candidates = {chunk for chunk in chunk_ids if chunk not in self._claimed and not self._index.is_held(chunk)}
         if not candidates:
             return candidates
         with self._guard:
@@ -284,7 +284,10 @@ class Writer:
     def _write_segment(self, entries: Mapping[bytes, Sequence[bytes]]) -> None:
         if not entries:
             return
-        self._index.adopt(segments.write(self._location, self._keys, entries, self._random))
+        name = segments.write(self._location, self._keys, entries, self._random, lock=self._lock.name)
+        # If the lock was taken away before, others disregard the segment; so must this process.
+        self._lock.ensure()
+        self._index.adopt(name)
         with self._guard:
             for pack in entries.values():
                 self._claimed.difference_update(entry[: crypto.ID_SIZE] for entry in pack)

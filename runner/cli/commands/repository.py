@@ -99,22 +99,15 @@ def prune(
 ) -> int:
     """Free the space of what no restore point needs.
 
-    Can be interrupted at any moment and run again. No run may use the repository meanwhile.
+    Can be interrupted at any moment and run again. Exports and restores may go on meanwhile: what they may rely on is
+    only condemned, and removed by a later pruning.
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
     done = pruning.prune(repository, unfinished=_duration(unfinished), dry_run=dry_run)
     if not dry_run:
         repository.location.sweep()
-    freed = quantities.bytes_for_people(done.bytes_freed)
-    console.result(
-        {**shapes.of(done), "dryRun": dry_run},
-        lambda: [
-            f"{'would free' if dry_run else 'freed'} {freed}: {phrases.count(done.packs_removed, 'pack')} removed, "
-            f"{done.packs_rewritten} rewritten, {done.packs_kept} kept"
-            + (f"; {done.packs_locked} of these are locked by their retention" if done.packs_locked else "")
-        ],
-    )
+    console.result({**shapes.of(done), "dryRun": dry_run}, lambda: _pruned(done, dry_run=dry_run))
     return codes.Exit.OK
 
 
@@ -139,6 +132,25 @@ def _duration(text: str) -> timedelta:
         return durations.parse(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--unfinished") from error
+
+
+def _pruned(done: pruning.PruneResult, *, dry_run: bool) -> Iterator[str]:
+    freed = quantities.bytes_for_people(done.bytes_freed)
+    yield (
+        f"{'would free' if dry_run else 'freed'} {freed}: {phrases.count(done.packs_removed, 'pack')} removed, "
+        f"{done.packs_rewritten} rewritten, {done.packs_kept} kept"
+        + (f"; {done.packs_locked} of these are locked by their retention" if done.packs_locked else "")
+    )
+    if done.packs_spared:
+        yield f"{phrases.count(done.packs_spared, 'pack')} condemned earlier and needed again since, so kept"
+    if done.waiting_for:
+        verb = "would be condemned" if dry_run else "condemned"
+        size = quantities.bytes_for_people(done.bytes_condemned)
+        yield (
+            f"{verb}: {size} in {phrases.count(done.packs_condemned, 'pack')} that a later pruning removes, "
+            "when these have finished:"
+        )
+        yield from (f"    {holder}" for holder in done.waiting_for)
 
 
 def _report(console: consoles.Console, report: checks.Report) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pytest
 
 from runner.base import clock, owner
 from runner.locations import memory
-from runner.repository import check, encoding, failures, keys, keyslots, prune, repository
+from runner.repository import check, encoding, failures, keys, keyslots, locks, prune, repository
 from tests.unit.repository import tree_samples
 from tests.unit.repository.making import CHEAP, START, contents, counted_bytes, make, noise, point, put, reopen
 
@@ -157,7 +157,7 @@ def _opens(repo: repository.Repository, passphrase: str) -> bool:
 
 def test_replayed_lock_only_delays(filled: repository.Repository) -> None:
     elsewhere = replace(owner.current(), boot="elsewhere")
-    record: dict[str, encoding.CborValue] = {"owner": str(elsewhere), "host": "db-1", "run": "", "exclusive": False}
+    record: dict[str, encoding.CborValue] = {"owner": str(elsewhere), "host": "db-1", "run": ""}
     name = "locks/shared-0000000000000000"
     replayed = filled.keys.seal_object(name, encoding.encode(record), filled.random)
     filled.location.put(name, [replayed])
@@ -170,11 +170,11 @@ def test_replayed_lock_only_delays(filled: repository.Repository) -> None:
 
 
 def test_lock_that_is_renamed_is_no_lock_of_anybody(filled: repository.Repository) -> None:
-    with filled.lock(exclusive=False):
+    with filled.lock(locks.Use.SHARED):
         (name,) = [info.name for info in filled.location.list("locks/")]
         data = filled.location.get(name)
-    filled.location.put("locks/exclusive-0000000000000000", [data])
-    with pytest.raises(failures.RepositoryLocked, match="unreadable"), reopen(filled).lock(exclusive=False):
+    filled.location.put("locks/prune-0000000000000000", [data])
+    with pytest.raises(failures.RepositoryLocked, match="unreadable"), reopen(filled).lock(locks.Use.CHECK):
         pass
 
 

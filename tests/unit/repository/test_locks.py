@@ -1,4 +1,4 @@
-"""Shared locks go together, an exclusive one goes alone, and those of dead processes count no more."""
+"""Exports go with everything, prunings and checks exclude each other, and the locks of dead processes count no more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from runner.base import cancel, clock, owner
 from runner.locations import directory, memory
-from runner.repository import encoding, failures, prune, repository
+from runner.repository import encoding, failures, locks, prune, repository
 from tests.unit.repository.making import CHEAP, START, make, put, reopen
 
 
@@ -26,24 +26,38 @@ def plant(repo: repository.Repository, name: str, **changed: object) -> None:
         "owner": str(owner.current()),
         "host": "db-1",
         "run": "7kq2m9xw",
-        "exclusive": name.startswith("exclusive"),
         **changed,
     }
     data = repo.keys.seal_object(f"locks/{name}", encoding.encode(record), repo.random)  # type: ignore[arg-type]
     repo.location.put(f"locks/{name}", [data])
 
 
-@pytest.mark.parametrize(("first", "second", "allowed"), [(0, 0, True), (0, 1, False), (1, 0, False), (1, 1, False)])
-def test_exclusive_lock_goes_alone(first: int, second: int, allowed: bool) -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "allowed"),
+    [
+        ("shared", "shared", True),
+        ("shared", "check", True),
+        ("shared", "prune", True),
+        ("check", "shared", True),
+        ("check", "check", True),
+        # Pruning goes beside a check, but removes nothing meanwhile.
+        ("check", "prune", True),
+        ("prune", "shared", True),
+        ("prune", "check", False),
+        ("prune", "prune", False),
+    ],
+)
+def test_prunings_go_alone_and_no_check_begins_beside_one(first: str, second: str, allowed: bool) -> None:
     repo = make()
-    with repo.lock(exclusive=bool(first)):
-        other = reopen(repo).lock(exclusive=bool(second))
+    with repo.lock(locks.Use(first)):
+        other = reopen(repo).lock(locks.Use(second))
         if allowed:
             with other:
                 assert len(held(repo)) == 2
         else:
-            with pytest.raises(failures.RepositoryLocked, match=f"process {os.getpid()} on "), other:
+            with pytest.raises(failures.RepositoryLocked, match=f"process {os.getpid()} on ") as caught, other:
                 pass
+            assert caught.value.code == "RT416"
         assert len(held(repo)) == 1
     assert held(repo) == []
 
@@ -52,24 +66,24 @@ def test_lock_of_a_dead_process_on_this_machine_is_removed() -> None:
     repo = make()
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    plant(repo, "shared-0000000000000000", owner=str(replace(owner.current(), pid=process.pid)))
-    with repo.lock(exclusive=True):
+    plant(repo, "prune-0000000000000000", owner=str(replace(owner.current(), pid=process.pid)))
+    with repo.lock(locks.Use.PRUNE):
         assert len(held(repo)) == 1
 
 
 def test_lock_of_a_process_whose_number_was_given_anew_is_removed() -> None:
     repo = make()
     mine = owner.current()
-    plant(repo, "shared-0000000000000000", owner=str(replace(mine, started=mine.started - 1)))
-    with repo.lock(exclusive=True):
+    plant(repo, "prune-0000000000000000", owner=str(replace(mine, started=mine.started - 1)))
+    with repo.lock(locks.Use.PRUNE):
         assert len(held(repo)) == 1
 
 
 def test_lock_of_a_living_process_on_this_machine_counts_however_old_it_is() -> None:
     repo = make()
-    plant(repo, "shared-0000000000000000")
+    plant(repo, "prune-0000000000000000")
     repo.clock.advance(timedelta(days=1).total_seconds())  # type: ignore[attr-defined]
-    with pytest.raises(failures.RepositoryLocked, match="run 7kq2m9xw"), repo.lock(exclusive=True):
+    with pytest.raises(failures.RepositoryLocked, match="run 7kq2m9xw"), repo.lock(locks.Use.PRUNE):
         pass
 
 
@@ -78,13 +92,15 @@ def test_lock_of_another_machine_counts_until_it_was_not_refreshed_for_30_minute
     time = clock.FakeClock(START)
     location = memory.Memory(clock=time)
     repo = make(location, clock=time)
-    plant(repo, "exclusive-0000000000000000", **change)
+    plant(repo, "prune-0000000000000000", **change)
     time.advance(timedelta(minutes=29).total_seconds())
-    with pytest.raises(failures.RepositoryLocked), repo.lock(exclusive=False):
+    with pytest.raises(failures.RepositoryLocked), repo.lock(locks.Use.CHECK):
         pass
     time.advance(timedelta(minutes=2).total_seconds())
-    with repo.lock(exclusive=False):
+    with repo.lock(locks.Use.CHECK):
         assert len(held(repo)) == 1
+    # Should its holder come back, it finds out that it has lost the lock.
+    assert [info.name for info in location.list("gc/expired/")] == ["gc/expired/prune-0000000000000000"]
 
 
 def test_long_export_keeps_its_lock_fresh() -> None:
@@ -126,7 +142,7 @@ def test_listing_that_lags_is_waited_for() -> None:
     location = memory.Memory(clock=time, listing_delay=5.0)
     repo = make(location, clock=time)
     time.advance(10)
-    with repo.lock(exclusive=False), pytest.raises(failures.RepositoryLocked), reopen(repo).lock(exclusive=True):
+    with repo.lock(locks.Use.PRUNE), pytest.raises(failures.RepositoryLocked), reopen(repo).lock(locks.Use.CHECK):
         pass
 
 

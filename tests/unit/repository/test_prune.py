@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -137,17 +134,6 @@ def test_dry_run_changes_nothing_and_tells_the_same() -> None:
     assert [info.name for info in repo.location.list("")] == before
     assert prune.prune(repo) == planned
     assert planned.bytes_freed >= 300_000
-
-
-def test_pruning_is_refused_beside_an_export_and_an_export_beside_pruning() -> None:
-    repo = make()
-    with repo.writer(token="a", cancel=cancel.CancelToken(), run="7kq2m9xw"):
-        with pytest.raises(failures.RepositoryLocked, match="run 7kq2m9xw") as caught:
-            prune.prune(reopen(repo))
-        assert caught.value.code == "RT416"
-    with repo.lock(exclusive=True), pytest.raises(failures.RepositoryLocked):
-        put(reopen(repo), "b", b"data")
-    assert list(repo.location.list("locks/")) == []
 
 
 def test_pruning_a_damaged_repository_changes_nothing() -> None:
@@ -315,37 +301,6 @@ def test_an_export_that_a_run_has_deleted_is_removed() -> None:
     repo, export = at_work(b"data")
     repo.delete_export(export)
     assert prune.prune(repo).exports_removed == 1
-
-
-class Waiting(clock.FakeClock):
-    """A clock that does something when somebody waits."""
-
-    def __init__(self, meanwhile: Callable[[], object]) -> None:
-        super().__init__(START)
-        self._meanwhile = meanwhile
-
-    def wait(self, event: threading.Event, timeout: float | None) -> bool:
-        self._meanwhile()
-        return super().wait(event, timeout)
-
-
-def test_a_restore_point_is_stored_when_pruning_is_over() -> None:
-    repo = make()
-    export = put(repo, "a", b"data")
-    pruning = contextlib.ExitStack()
-    pruning.enter_context(repo.lock(exclusive=True))
-    patient = repository.open(repo.location, "secret", clock=Waiting(pruning.close))
-    assert patient.put_point(point("aaaaaaaa", export)).id == "aaaaaaaa"
-    assert list(repo.location.list("locks/")) == []
-
-
-def test_a_pruning_that_never_ends_is_waited_for_an_hour() -> None:
-    repo = make()
-    export = put(repo, "a", b"data")
-    with repo.lock(exclusive=True), pytest.raises(failures.RepositoryLocked):
-        repo.put_point(point("aaaaaaaa", export))
-    assert repo.clock.monotonic() >= 3600
-    assert repo.points() == []
 
 
 class Watching(memory.Memory):

@@ -1,0 +1,42 @@
+"""Locks that were taken away from a holder who may still be alive: what it stores from then on counts no more."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime, timedelta
+
+from runner.base import ids
+from runner.registry import location as locations
+from runner.repository import crypto, encoding
+
+PREFIX = "gc/expired/"
+# Nobody sleeps longer between two requests.
+_LIMIT = timedelta(days=30)
+
+
+def put(location: locations.Location, keys: crypto.Keys, lock: str, random: ids.RandomBytes) -> None:
+    """Say that a lock counts no more; to be done before it is removed."""
+    name = PREFIX + lock
+    location.put(name, [keys.seal_object(name, encoding.encode({}), random)], overwrite=True)
+
+
+def has(location: locations.Location, lock: str) -> bool:
+    """Tell whether a lock was taken away."""
+    try:
+        location.stat(PREFIX + lock)
+    except locations.ObjectMissing:
+        return False
+    return True
+
+
+def names(location: locations.Location) -> frozenset[str]:
+    """Return the locks that were taken away."""
+    return frozenset(info.name.removeprefix(PREFIX) for info in location.list(PREFIX))
+
+
+def forget(location: locations.Location, now: datetime) -> None:
+    """Remove what is so old, by the clock of the location, that its holder cannot come back."""
+    for info in list(location.list(PREFIX)):
+        if now - info.modified > _LIMIT:
+            with contextlib.suppress(locations.ObjectLocked):
+                location.delete(info.name)

@@ -1,0 +1,232 @@
+"""What a repository holds and what of it is needed: the marking before anything is condemned or removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from runner.base import cancel as cancels
+from runner.base import ids
+from runner.repository import (
+    condemned,
+    crypto,
+    deletions,
+    exports,
+    failures,
+    locks,
+    marks,
+    packs,
+    pending,
+    points,
+    records,
+    repository,
+    segments,
+)
+from runner.repository import index as indexes
+
+
+@dataclass(slots=True)
+class Pack:
+    """A pack: its length, and how many bytes of it are needed and nowhere better."""
+
+    size: int
+    live: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What was found.
+
+    Attributes:
+        listing: Names of everything that can make something else needed; equal listings, equal surveys.
+        packs: By salt.
+        exports_kept: How many exports are needed, or may still be.
+        dead: Where manifests lie whose exports nobody wants, and which exports these are.
+        hidden: Those of them that were deleted by themselves.
+        suspect: For each segment of somebody whose lock was taken away, the manifests in it that nobody wants.
+        needed: Exports that restore points name.
+        reached: What is needed.
+    """
+
+    listing: frozenset[str]
+    segments: tuple[segments.Segment, ...]
+    packs: Mapping[bytes, Pack]
+    exports_kept: int
+    dead: Mapping[condemned.Place, ids.ExportId]
+    hidden: frozenset[condemned.Place]
+    suspect: Mapping[str, frozenset[condemned.Place]]
+    needed: frozenset[ids.ExportId]
+    reached: marks.Marks
+
+    def indexed(self) -> frozenset[bytes]:
+        """Return the packs that the index names."""
+        return frozenset(pack for segment in self.segments for pack in segment.packs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What counts as needed beside restore points.
+
+    Attributes:
+        unfinished: Exports younger than this are.
+        now: The time of the location, by which marks of runs that have not ended grow old.
+        progress: Called often; raises when the work is to be given up.
+    """
+
+    unfinished: timedelta
+    now: datetime
+    progress: Callable[[], None]
+
+
+def listing(repo: repository.Repository) -> frozenset[str]:
+    """List everything that can make something else needed."""
+    prefixes = (points.PREFIX, pending.PREFIX, segments.PREFIX)
+    return frozenset(info.name for prefix in prefixes for info in repo.location.list(prefix))
+
+
+def take(repo: repository.Repository, rules: Rules, doomed: Container[bytes]) -> Survey:
+    """Find out what is needed.
+
+    Args:
+        repo: The repository.
+        rules: What counts as needed.
+        doomed: Packs that are condemned: of a chunk that lies elsewhere too, they are not needed.
+
+    Raises:
+        RepositoryDamaged: If something that is needed is damaged.
+    """
+    listed = listing(repo)
+    # Restore points before the index: the exports of those that are listed are all in it.
+    promised = _exports_of_points(repo)
+    repo.index.refresh()
+    # A mark is stored before the export can be found, and removed after the restore point was stored.
+    awaited = pending.valid(repo.location, rules.now)
+    locks.pause(repo.location, repo.clock)
+    needed = _exports_of_points(repo)
+    # The index before the packs: what it names was stored before it.
+    surveyor = _Surveyor(repo, rules, doomed, dict(_list_packs(repo)))
+    return surveyor.run(listed, promised & needed, needed, awaited - needed)
+
+
+def _exports_of_points(repo: repository.Repository) -> set[ids.ExportId]:
+    return {reference.export for point in repo.points() for reference in point.exports}
+
+
+def _list_packs(repo: repository.Repository) -> Iterator[tuple[bytes, Pack]]:
+    for info in repo.location.list(packs.PREFIX):
+        salt = records.salt_of(info.name)
+        if salt is not None:
+            yield salt, Pack(size=info.size)
+
+
+@dataclass(slots=True)
+class _Found:
+    kept: int = 0
+    dead: dict[condemned.Place, ids.ExportId] = field(default_factory=dict)
+    hidden: set[condemned.Place] = field(default_factory=set)
+
+
+class _Surveyor:
+    def __init__(
+        self, repo: repository.Repository, rules: Rules, doomed: Container[bytes], found: dict[bytes, Pack]
+    ) -> None:
+        self._repo = repo
+        self._rules = rules
+        self._doomed = doomed
+        self._packs = found
+        self._segments = repo.index.parts
+        self._reached = marks.Marks(repo.index, self._rank)
+        self._chunks = repo.reader()
+        self._found = _Found()
+
+    def run(
+        self,
+        listed: frozenset[str],
+        promised: set[ids.ExportId],
+        needed: set[ids.ExportId],
+        awaited: set[ids.ExportId],
+    ) -> Survey:
+        self._mark(promised, needed, awaited)
+        self._weigh()
+        found = self._found
+        return Survey(
+            listing=listed,
+            segments=self._segments,
+            packs=self._packs,
+            exports_kept=found.kept,
+            dead=found.dead,
+            hidden=frozenset(found.hidden),
+            suspect=self._suspect(),
+            needed=frozenset(needed),
+            reached=self._reached,
+        )
+
+    def _suspect(self) -> dict[str, frozenset[condemned.Place]]:
+        found = {}
+        for segment in self._segments:
+            if self._repo.index.is_suspect(segment.name):
+                places = ((record.pack, record.ordinal) for record in segment)
+                found[segment.name] = frozenset(place for place in places if place in self._found.dead)
+        return found
+
+    def _rank(self, pack: bytes) -> int:
+        """Prefer what is there to stay to what is condemned, and anything to what is missing."""
+        return 2 if pack not in self._packs else int(pack in self._doomed)
+
+    def _mark(self, promised: set[ids.ExportId], needed: set[ids.ExportId], awaited: set[ids.ExportId]) -> None:
+        youngest = self._repo.clock.now() - self._rules.unfinished
+        missing = set(promised)
+        for place in self._places():
+            record = place.record
+            if record.kind != crypto.Kind.MANIFEST or record.pack not in self._packs:
+                continue
+            export = exports.export_id(record.id)
+            is_wanted = export in needed or (export in awaited and not self._repo.index.is_suspect(place.segment))
+            if self._repo.is_deleted(record):
+                self._found.hidden.add((record.pack, record.ordinal))
+                self._found.dead[record.pack, record.ordinal] = export
+                continue
+            manifest = exports.decode(record.id, self._chunks.open_record(record))
+            is_young = manifest.created > youngest and not self._repo.index.is_suspect(place.segment)
+            if not is_wanted and not is_young:
+                self._found.dead[record.pack, record.ordinal] = export
+                continue
+            missing.discard(export)
+            self._keep(place, manifest)
+        if missing:
+            raise failures.damaged("index/", f"the export {min(missing)} of a restore point is missing")
+
+    def _keep(self, place: indexes.Place, manifest: exports.Manifest) -> None:
+        # After an interrupted pruning the same record may stand in two segments.
+        self._found.kept += self._reached.set(place)
+        for _ in self._reached.walk(manifest, self._chunks, cancels.CancelToken(), _refuse):
+            self._rules.progress()
+
+    def _weigh(self) -> None:
+        for place in self._places():
+            if not self._reached.is_set(place.segment, place.number):
+                continue
+            pack = self._packs.get(place.record.pack)
+            if pack is None:
+                raise failures.damaged(records.pack_name(place.record.pack), "it is missing")
+            pack.live += place.record.stored
+
+    def _places(self) -> Iterator[indexes.Place]:
+        for segment in self._segments:
+            self._rules.progress()
+            for number, record in enumerate(segment):
+                yield indexes.Place(segment.name, number, record)
+
+
+def hidden_places(repo: repository.Repository) -> dict[str, frozenset[condemned.Place]]:
+    """Return where the manifests of deleted exports lie, by the objects that say so."""
+    names = [info.name for info in repo.location.list(deletions.PREFIX)]
+    return {
+        name: deletions.read(repo.location, repo.keys, ids.ExportId(name.removeprefix(deletions.PREFIX)))
+        for name in names
+    }
+
+
+def _refuse(problem: failures.RepositoryDamaged) -> None:
+    raise problem

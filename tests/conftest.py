@@ -9,10 +9,11 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import hypothesis
 import pytest
+from xdist.scheduler import worksteal  # type: ignore[import-untyped]
 
 from tests.servers import azurite, seaweedfs
 
@@ -26,6 +27,20 @@ hypothesis.settings.load_profile("runner")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew; then read the diff")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the commands that tests start find byte code, as those of an installed runner do."""
+    if os.environ.get("PYTHONDONTWRITEBYTECODE") and not hasattr(config, "workerinput"):
+        place = tempfile.TemporaryDirectory(prefix="runner-test-bytecode-")
+        config.add_cleanup(place.cleanup)
+        del os.environ["PYTHONDONTWRITEBYTECODE"]
+        os.environ["PYTHONPYCACHEPREFIX"] = place.name
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Let a process without tests take some from another one: a few tests are much longer than the others."""
+    return worksteal.WorkStealingScheduling(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,15 +5,33 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.e2e import conftest as e2e
 
-@pytest.fixture
-def blueprint(examples: Path) -> Path:
-    return examples / "01-first-backup" / "blueprint.yaml"
+BLUEPRINT = e2e.TOP / "examples" / "01-first-backup" / "blueprint.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """An application that was backed up, and what the run said of it."""
+
+    runner: e2e.Runner
+    data: Path
+    point: Mapping[str, Any]
+
+
+@pytest.fixture(scope="module")
+def backup(tmp_path_factory: pytest.TempPathFactory) -> Backup:
+    place = tmp_path_factory.mktemp("bank")
+    runner, data = e2e.Runner(state=place / "state"), place / "data"
+    (point,) = runner.exec(BLUEPRINT, "--set", f"data={data}", "--set", "seconds=0.1").run["restorePoints"]
+    return Backup(runner=runner, data=data, point=point)
 
 
 def _facts(path: Path, root: Path) -> tuple[Any, ...]:
@@ -43,13 +61,13 @@ def _transfers(database: Path) -> int:
         connection.close()
 
 
-def test_backup_of_a_busy_application_comes_back_whole(runner: Any, blueprint: Path, tmp_path: Path) -> None:
+def test_backup_of_a_busy_application_comes_back_whole(runner: e2e.Runner, tmp_path: Path) -> None:
     data, target = tmp_path / "data", tmp_path / "target"
-    backup = runner.exec(blueprint, "--set", f"data={data}", "--set", "seconds=0.6")
+    backup = runner.exec(BLUEPRINT, "--set", f"data={data}", "--set", "seconds=2")
     (point,) = backup.run["restorePoints"]
     captured = _tree(data / "documents")
 
-    restore = runner.exec(blueprint, "--action", "restore", "--set", f"target={target}")
+    restore = runner.exec(BLUEPRINT, "--action", "restore", "--set", f"target={target}")
 
     assert _tree(target / "documents") == captured
     sparse = (target / "documents" / "disk.img").stat()
@@ -57,55 +75,40 @@ def test_backup_of_a_busy_application_comes_back_whole(runner: Any, blueprint: P
     assert restore.outputs("check")["transfers"] == _transfers(target / "bank.sqlite")
     assert restore.run["status"] == "succeeded"
     assert point["bytesStored"] < point["bytesRead"]
+    # It was captured while it was written to.
+    assert 0 <= _transfers(target / "bank.sqlite") - 50_000 < backup.outputs("trade")["transfers"]
 
 
-def test_database_is_captured_while_it_is_written_to(runner: Any, blueprint: Path, tmp_path: Path) -> None:
-    data, target = tmp_path / "data", tmp_path / "target"
-    backup = runner.exec(blueprint, "--set", f"data={data}", "--set", "seconds=2")
-    made = backup.outputs("trade")["transfers"]
+def test_second_backup_stores_little(backup: Backup) -> None:
+    again = backup.runner.exec(BLUEPRINT, "--set", f"data={backup.data}", "--set", "seconds=0.1")
 
-    runner.exec(blueprint, "--action", "restore", "--set", f"target={target}")
-
-    assert 0 <= _transfers(target / "bank.sqlite") - 50_000 < made
+    assert again.run["restorePoints"][0]["bytesStored"] < backup.point["bytesStored"] // 10
 
 
-def test_second_backup_stores_little(runner: Any, blueprint: Path, tmp_path: Path) -> None:
-    quick = ("--set", f"data={tmp_path / 'data'}", "--set", "seconds=0.1")
-    (first,) = runner.exec(blueprint, *quick).run["restorePoints"]
-
-    (second,) = runner.exec(blueprint, *quick).run["restorePoints"]
-
-    assert second["bytesStored"] < first["bytesStored"] // 10
-
-
-def test_restore_makes_a_fresh_directory_each_time(runner: Any, blueprint: Path, tmp_path: Path) -> None:
-    runner.exec(blueprint, "--set", f"data={tmp_path / 'data'}", "--set", "seconds=0.1")
+def test_restore_makes_a_fresh_directory_each_time(backup: Backup, tmp_path: Path) -> None:
     into = ("--action", "restore", "--set", f"restored={tmp_path / 'restored'}")
 
-    runs = [runner.exec(blueprint, *into).run["id"] for _ in range(2)]
+    runs = [backup.runner.exec(BLUEPRINT, *into).run["id"] for _ in range(2)]
 
     assert sorted(path.name for path in (tmp_path / "restored").iterdir()) == sorted(runs)
 
 
-def test_restore_writes_over_existing_data_only_when_told_to(runner: Any, blueprint: Path, tmp_path: Path) -> None:
-    runner.exec(blueprint, "--set", f"data={tmp_path / 'data'}", "--set", "seconds=0.1")
+def test_restore_writes_over_existing_data_only_when_told_to(backup: Backup, tmp_path: Path) -> None:
     onto = ("--action", "restore", "--set", f"target={tmp_path / 'target'}")
-    runner.exec(blueprint, *onto)
+    backup.runner.exec(BLUEPRINT, *onto)
     (tmp_path / "target" / "documents" / "photos" / "photo-1.jpg").write_bytes(b"spoilt")
     before = _tree(tmp_path / "target")
 
-    refused = runner.exec(blueprint, *onto, code=4)
+    refused = backup.runner.exec(BLUEPRINT, *onto, code=4)
     assert refused.run["error"]["code"] == "RT310"
     assert _tree(tmp_path / "target") == before
 
-    runner.exec(blueprint, *onto, "--overwrite")
-    assert _tree(tmp_path / "target" / "documents") == _tree(tmp_path / "data" / "documents")
+    backup.runner.exec(BLUEPRINT, *onto, "--overwrite")
+    assert _tree(tmp_path / "target" / "documents") == _tree(backup.data / "documents")
 
 
-def test_verify_proves_a_restore_point_and_makes_none(runner: Any, blueprint: Path, tmp_path: Path) -> None:
-    runner.exec(blueprint, "--set", f"data={tmp_path / 'data'}", "--set", "seconds=0.1")
-
-    verified = runner.exec(blueprint, "--action", "verify").run
+def test_verify_proves_a_restore_point_and_makes_none(backup: Backup) -> None:
+    verified = backup.runner.exec(BLUEPRINT, "--action", "verify").run
 
     assert verified["status"] == "succeeded"
     assert verified["restorePoints"] == []

@@ -82,24 +82,26 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def survive(name: str, dice: random.Random, tmp_path: Path, record: killing.Record) -> None:
+def survive(
+    name: str, dice: random.Random, tmp_path: Path, record: killing.Record, *, each: tuple[int, int] = (1, 2)
+) -> None:
     source = tmp_path / name
     shutil.copytree(TOP / "examples" / name, source, ignore=shutil.ignore_patterns("data", "restored"))
     bed = killing.Bed(state=tmp_path / "state", cwd=tmp_path, environment={"PYTHONPATH": str(TOP)})
-    killing.survive(bed, EXAMPLES[name](source), dice, record)
+    killing.survive(bed, EXAMPLES[name](source), dice, record, each=each)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_killed_run_ends_as_if_nothing_had_happened(
-    name: str, seed: int, tmp_path: Path, record_property: killing.Record
+    name: str, tmp_path: Path, record_property: killing.Record
 ) -> None:
-    survive(name, random.Random(f"{name} {seed}"), tmp_path, record_property)
+    survive(name, random.Random(f"{name} 0"), tmp_path, record_property, each=(3, 3))
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", range(100, 122))
+@pytest.mark.parametrize("seed", range(100, 124))
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_hundreds_of_kills(name: str, seed: int, tmp_path: Path, record_property: killing.Record) -> None:
     survive(name, random.Random(f"{name} {seed}"), tmp_path, record_property)

@@ -14,6 +14,7 @@ from runner.document import render, schema, source, yamlread
 from runner.model import load
 from runner.plan import compile
 from runner.templates import bare, conditions, inference, references, template, value_types
+from tests import effort
 from tests.property import random_blueprints
 
 REGISTRY = builtins.registry_of_builtins()
@@ -43,19 +44,19 @@ def _check(text: str) -> None:
             assert compile.compile_plan(blueprint, action, REGISTRY)[0] is not None
 
 
-@settings(max_examples=150)
+@settings(max_examples=effort.examples(40))
 @given(random_blueprints.documents())
 def test_a_document_of_about_the_right_shape_is_checked_to_its_end(text: str) -> None:
     _check(text)
 
 
-@settings(max_examples=150)
+@settings(max_examples=effort.examples(40))
 @given(random_blueprints.damaged())
 def test_an_example_with_damaged_values_is_checked_to_its_end(text: str) -> None:
     _check(text)
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort.examples(30))
 @given(random_blueprints.torn())
 def test_an_example_with_torn_text_is_checked_to_its_end(text: str) -> None:
     _check(text)
@@ -69,7 +70,7 @@ def test_many_documents_are_checked_to_their_end(text: str) -> None:
     _check(text)
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort.examples(120))
 @given(random_blueprints.EXPRESSIONS | st.text(max_size=20))
 def test_an_expression_without_problems_yields_a_value_or_an_error_with_a_code(text: str) -> None:
     parsed = template.parse_bare(text)
@@ -89,7 +90,7 @@ def _value(text: str) -> Any:
         return error
 
 
-@settings(max_examples=300)
+@settings(max_examples=effort.examples(120))
 @given(random_blueprints.EXPRESSIONS)
 def test_the_value_of_an_expression_has_the_type_that_was_inferred(text: str) -> None:
     def type_of(path: tuple[str | int, ...]) -> value_types.Type:
@@ -102,7 +103,7 @@ def test_the_value_of_an_expression_has_the_type_that_was_inferred(text: str) ->
         assert value_types.families(value_types.of_value(value)) <= value_types.families(type_)
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort.examples(50))
 @given(st.one_of(random_blueprints.documents(), random_blueprints.damaged()))
 def test_the_quick_validator_finds_right_what_the_one_with_messages_does(text: str) -> None:
     root, _ = yamlread.read(text, "f.yaml")

@@ -16,6 +16,7 @@ from runner.engine import conductor, events
 from runner.engine.run_state import RunState
 from runner.engine.states import DONE, TERMINAL, NodeStatus, Stage
 from runner.plan.plan import Concurrency, Edge, Foreach, NodeKind, Plan, PlanNode, Retry, Why
+from tests import effort
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -260,7 +261,9 @@ def _error(kind: str) -> events.ErrorValue:
     return events.ErrorValue(code="RT200", message="no", kind=kind)
 
 
-@hypothesis.settings(max_examples=300, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(
+    max_examples=effort.examples(150), deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+)
 @hypothesis.given(plan=plans(), seed=st.integers(0, 2**32), crashes=st.integers(0, 3))
 def test_every_interleaving_ends_with_everything_accounted_for(plan: Plan, seed: int, crashes: int) -> None:
     world = World(plan, random.Random(seed), crashes)

@@ -10,6 +10,7 @@ from runner.base.diagnostic import has_errors
 from runner.base.jsonvalue import JsonValue
 from runner.document import nodes, render, source, yamlread
 from runner.model import load
+from tests import effort
 
 PIECES = st.sampled_from(
     [
@@ -76,7 +77,7 @@ def _scalars(node: nodes.Node) -> list[nodes.ScalarNode]:
             return [found for key, value in node.entries for found in (key, *_scalars(value))]
 
 
-@settings(max_examples=150)
+@settings(max_examples=effort.examples(60))
 @given(TEXTS)
 def test_any_text_ends_with_a_blueprint_or_with_errors(text: str) -> None:
     blueprint, found = load.parse_blueprint(text, "f.yaml")
@@ -88,14 +89,14 @@ def test_any_text_ends_with_a_blueprint_or_with_errors(text: str) -> None:
         assert 1 <= finding.span.column <= len(lines[finding.span.line - 1]) + 1
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort.examples(50))
 @given(st.binary(max_size=200))
 def test_any_bytes_end_with_a_text_or_a_finding(data: bytes) -> None:
     text, found = yamlread.decode(data, "f.yaml")
     assert (text is None) == bool(found)
 
 
-@settings(max_examples=150)
+@settings(max_examples=effort.examples(60))
 @given(VALUES.filter(lambda value: value is not None))
 def test_value_that_is_written_as_yaml_comes_back(value: JsonValue) -> None:
     root, found = yamlread.read(yaml.dump(value, Dumper=_Quoting), "f.yaml")
@@ -104,7 +105,7 @@ def test_value_that_is_written_as_yaml_comes_back(value: JsonValue) -> None:
     assert root.plain() == value
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort.examples(50))
 @given(VALUES)
 def test_every_scalar_is_found_again_by_its_pointer(value: JsonValue) -> None:
     root, _ = yamlread.read(yaml.safe_dump({"a": value}, allow_unicode=True), "f.yaml")

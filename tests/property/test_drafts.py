@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from runner.app import validate
 from runner.base.diagnostic import Diagnostic
 from runner.testing import sample_functions
+from tests import effort
 
 REGISTRY = sample_functions.sample_registry()
 DOCUMENT: dict[str, Any] = {
@@ -137,7 +138,7 @@ def _documents(draw: st.DrawFn) -> Any:
     return document
 
 
-@settings(max_examples=200)
+@settings(max_examples=effort.examples(60))
 @given(_documents(), st.lists(INJURIES, max_size=3))
 def test_what_is_refused_makes_up_no_finding(document: Any, hurt: list[tuple[Path, str]]) -> None:
     injuries = dict(hurt)

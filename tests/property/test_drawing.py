@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runner.plan.drawing import layers, lettering, mermaid, plates, scene, svg
 from runner.plan.drawing.picture import Badge, Box, Kind, Link, Mark, Picture, Undo
 from runner.plan.drawing.scene import Direction, Placed, Point, Route, Scene
+from tests import effort
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
 MARKS = st.sampled_from(["succeeded", "failed", "skipped", "running", "unknown"]).map(
@@ -60,7 +61,7 @@ def pictures(draw: st.DrawFn) -> Picture:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=effort.examples(25))
 @given(pictures())
 def test_the_svg_is_well_formed_and_has_every_box(picture: Picture) -> None:
     root = ElementTree.fromstring(svg.write(picture).encode())
@@ -69,7 +70,7 @@ def test_the_svg_is_well_formed_and_has_every_box(picture: Picture) -> None:
     assert len(mermaid.write(picture).splitlines()) >= 4 + len(picture.boxes) + len(picture.links)
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort.examples(35))
 @given(pictures())
 def test_boxes_keep_apart_and_stay_within_the_picture(picture: Picture) -> None:
     found = scene.best(picture)
@@ -88,7 +89,7 @@ def test_boxes_keep_apart_and_stay_within_the_picture(picture: Picture) -> None:
         assert box.y + box.plate.height <= found.height + 0.01
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort.examples(35))
 @given(pictures())
 def test_what_stands_in_a_box_stays_in_it(picture: Picture) -> None:
     for plate in plates.plates(picture.boxes):
@@ -107,7 +108,7 @@ def test_what_stands_in_a_box_stays_in_it(picture: Picture) -> None:
             assert dot.y + 2 * dot.radius < bottom
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort.examples(35))
 @given(pictures())
 def test_links_go_around_boxes_from_edge_to_edge(picture: Picture) -> None:
     found = scene.best(picture)
@@ -116,7 +117,7 @@ def test_links_go_around_boxes_from_edge_to_edge(picture: Picture) -> None:
             assert [box.plate.box.id for box in found.boxes if _holds(box, x, y)] == []
 
 
-@settings(max_examples=100)
+@settings(max_examples=effort.examples(35))
 @given(pictures())
 def test_every_layer_holds_its_boxes_once(picture: Picture) -> None:
     number = {box.id: box.step - 1 for box in picture.boxes}

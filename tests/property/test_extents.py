@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runner.storage.file import comparing
 from runner.testing import driver_bench
+from tests import effort
 
 Write: TypeAlias = tuple[int, int, int]
 
@@ -32,7 +33,7 @@ def content(file: IO[bytes]) -> bytes:
     return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=effort.examples(40), deadline=None)
 @given(WRITES, st.integers(0, SIZE))
 def test_extents_hold_all_data(writes: list[Write], size: int) -> None:
     with image_of(writes, size) as file:
@@ -43,7 +44,7 @@ def test_extents_hold_all_data(writes: list[Write], size: int) -> None:
         assert rebuilt == data
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=effort.examples(40), deadline=None)
 @given(WRITES, WRITES, st.integers(0, 8), st.integers(0, SIZE), st.integers(0, SIZE))
 @example([(0, SIZE, 1)], [], 1, SIZE // 2 + 1, SIZE)
 @example([(0, 200_000, 1)], [(8192, 4096, 2)], 0, SIZE, SIZE)

@@ -16,6 +16,7 @@ from runner.model.blueprint import Blueprint
 from runner.plan import codec, compile, explain, graph, outlook
 from runner.plan.knowledge import Knowledge
 from runner.testing import sample_functions
+from tests import effort
 
 NAMES = ["a", "b", "c", "d", "e", "f", "cleanup"]
 REGISTRY = sample_functions.sample_registry()
@@ -99,7 +100,7 @@ ACTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=effort.examples(60), deadline=None)
 @given(ACTIONS)
 def test_checking_never_fails_and_what_passes_has_a_plan_with_an_order(action: dict[str, Any]) -> None:
     blueprint = blueprint_of(action)
@@ -127,7 +128,7 @@ def test_checking_never_fails_and_what_passes_has_a_plan_with_an_order(action: d
         assert diagnostic.has_errors(problems)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=effort.examples(25), deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=8))
 def test_without_needs_the_order_of_the_document_is_the_only_one(reads: list[bool]) -> None:
     listed = [
@@ -145,7 +146,7 @@ def test_without_needs_the_order_of_the_document_is_the_only_one(reads: list[boo
     ]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=effort.examples(25), deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 7), max_size=3), min_size=8, max_size=8),
     st.lists(st.booleans(), min_size=8, max_size=8),
@@ -170,7 +171,7 @@ def test_a_phase_without_needs_runs_after_every_phase_above(needs: list[list[int
             assert before[f"p{index}"] >= {f"p{above}" for above in range(index)}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=effort.examples(15), deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -20,6 +20,7 @@ from runner.engine.run_state import RunState
 from runner.engine.states import TERMINAL, NodeStatus
 from runner.plan.plan import NodeKind
 from runner.rehearsal.perform import Performance
+from tests import effort
 
 READER = rehearsals.Reader(builtins.registry_of_builtins())
 ERRORS: Mapping[str, Any] = {
@@ -30,7 +31,7 @@ ERRORS: Mapping[str, Any] = {
     "slow": {"takes": "30s"},
 }
 UNDO = {"func": "RunCommand", "args": {"command": ["undo"], "idempotent": True}}
-SETTINGS = hypothesis.settings(max_examples=40, suppress_health_check=list(hypothesis.HealthCheck))
+SETTINGS = hypothesis.settings(max_examples=effort.examples(20), suppress_health_check=list(hypothesis.HealthCheck))
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@hypothesis.settings(max_examples=150, suppress_health_check=list(hypothesis.HealthCheck))
+@hypothesis.settings(max_examples=effort.examples(60), suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(dice=st.randoms(use_true_random=False))
 def test_no_document_makes_the_checks_fail(place: Path, dice: Any) -> None:
     path = place / "any.rehearsal.yaml"

@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from runner.base import ids
 from runner.repository import check, prune, repository, volumes
+from tests import effort
 from tests.property.test_volumes import Image, edits, export, restored, same
 from tests.property.test_volumes import apply as apply_edits
 from tests.unit.repository.making import contents, make, noise, point, put, reopen
@@ -87,4 +88,4 @@ class Repositories(RuleBasedStateMachine):
 
 
 TestRepositories = Repositories.TestCase
-TestRepositories.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+TestRepositories.settings = settings(max_examples=effort.examples(12), stateful_step_count=12, deadline=None)

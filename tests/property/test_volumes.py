@@ -13,6 +13,7 @@ from runner.base import cancel, clock, ids
 from runner.locations import memory
 from runner.registry.driver import Extent, Incomparable
 from runner.repository import exports, keyslots, repository, volumes
+from tests import effort
 
 CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
 BLOCK = 4096
@@ -126,7 +127,7 @@ def export(
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=effort.examples(30), deadline=None)
 @given(data=st.data())
 def test_every_way_of_exporting_gives_the_same_map_and_the_same_volume(data: st.DataObject) -> None:
     size = data.draw(st.sampled_from(SIZES))

@@ -124,6 +124,7 @@ class _Refused(Exception):
 class _Handler(http.BaseHTTPRequestHandler):
     store: XmlStore
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together: in two pieces each answer would wait 40 ms for an acknowledgement
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

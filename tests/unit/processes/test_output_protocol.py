@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.processes import output_protocol
+from tests import effort
 
 MARKER = output_protocol.MARKER.decode()
 
@@ -36,7 +37,7 @@ def test_lines_without_marker_stay_as_they_are() -> None:
     assert read(b"a\r\n\n###Phase-output## no\n\xff end") == ({}, ["a", "", "###Phase-output## no", "� end"])
 
 
-@settings(max_examples=60)
+@settings(max_examples=effort.examples(25))
 @given(
     values=st.lists(st.text(max_size=30), max_size=4),
     plain=st.lists(st.text(alphabet="#aPhase-output: ", max_size=40), max_size=4),

@@ -14,6 +14,7 @@ from runner.base import cancel as cancels
 from runner.base import errors, ids
 from runner.repository import chunking, crypto, repository, sequences, streams
 from runner.repository.encoding import CborValue
+from tests import effort
 from tests.unit.repository import chunk_shelf, tree_samples
 
 
@@ -101,7 +102,7 @@ def build(shelf: chunk_shelf.Shelf, items: Sequence[sequences.Item]) -> sequence
     return writer.finish()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=effort.examples(20), deadline=None)
 @given(numbers=st.one_of(st.lists(st.integers(0, 10_000), max_size=60), st.integers(0, 30_000).map(range)))
 def test_a_sequence_of_any_length_is_read_as_it_was_written(numbers: Sequence[int]) -> None:
     shelf = chunk_shelf.Shelf()

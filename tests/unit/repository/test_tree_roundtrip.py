@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.repository import tree_descent
+from tests import effort
 from tests.unit.repository import tree_samples
 
 MTIME = 1_600_000_000_123_456_789
@@ -256,7 +257,7 @@ def write_tree(place: bytes, tree: object, mode: int) -> None:
             os.utime(place, ns=(mode, MTIME + mode))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=effort.examples(12), deadline=None)
 @given(tree=st.dictionaries(NAMES, TREES, max_size=6), mode=st.integers(0, 0o777))
 def test_any_tree_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: dict[bytes, object], mode: int) -> None:
     scratch = tmp_path_factory.mktemp("any")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runner.base import errors
 from runner.base.secret import MASK, Secret
 from runner.templates import evaluate, functions, kinds, problem, render, template
+from tests import effort
 
 ROOTS: dict[str, Any] = {
     "inputs": {"items": ["a", "b"], "count": 3, "flag": True, "name": "pg", "none": None, "a-b": {"c": 1}},
@@ -365,7 +366,7 @@ FRAGMENTS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=effort.examples(120), deadline=None)
 @given(st.lists(FRAGMENTS, max_size=40).map("".join) | st.text(max_size=60).map(lambda text: "{{" + text + "}}"))
 def test_any_text_parses_to_a_template_or_to_problems(text: str) -> None:
     parsed = template.parse(text)
@@ -390,7 +391,7 @@ LITERALS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=effort.examples(60), deadline=None)
 @given(LITERALS)
 def test_expressions_mean_what_jinja_says(source: str) -> None:
     compiled = jinja2.Environment(undefined=jinja2.StrictUndefined).compile_expression(source, undefined_to_none=False)

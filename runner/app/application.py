@@ -7,19 +7,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.app import builtins
 from runner.base import clock as clocks
 from runner.base import errors, jsonvalue, own_places, redact
 from runner.base.jsonvalue import JsonObject
-from runner.engine import result, runs
 from runner.locations import directory as directories
 from runner.locations import limited
 from runner.params import configuration, locations, passphrases
-from runner.plan import plan
 from runner.registry import key_service, location, plugins, registry
-from runner.repository import failures, unlocking
-from runner.repository import repository as repositories
+
+if TYPE_CHECKING:
+    from runner.engine import result, runs
+    from runner.plan import plan
+    from runner.repository import repository as repositories
+    from runner.repository import unlocking
 
 
 class Application:
@@ -79,20 +82,28 @@ class Application:
     @cached_property
     def runs(self) -> runs.Runs:
         """The runs of the state directory."""
+        from runner.engine import runs
+
         return runs.Runs(self.state_dir, self.clock)
 
     def run_result(self, prefix: str) -> result.RunResult:
         """Return what a run amounts to now; `prefix` is its id or the start of it."""
+        from runner.engine import result
+
         return result.load(self.runs.find(prefix), self.clock.now())
 
     def run_with_plan(self, prefix: str) -> tuple[plan.Plan, result.RunResult]:
         """Return what a run amounts to now, and the plan that it carries out."""
+        from runner.engine import result
+
         directory = self.runs.find(prefix)
         state = directory.state()
         return state.plan, result.of_state(directory.id, state, self.clock.now(), driven=directory.is_driven)
 
     def run_results(self) -> Iterator[result.RunResult]:
         """Yield what each run amounts to now, newest first; one that cannot be read is noted and left out."""
+        from runner.engine import result
+
         now = self.clock.now()
         for directory in self.runs.all():
             try:
@@ -148,6 +159,8 @@ class Application:
         return {service.kind: service for service in services}
 
     def _means(self, target: locations.Target) -> unlocking.Means:
+        from runner.repository import unlocking
+
         return unlocking.Means(
             passphrase=lambda: self.passphrase(target, ask=False),
             services=self.key_services(target),
@@ -174,6 +187,9 @@ class Application:
         return self._opened[key]
 
     def _open(self, target: locations.Target) -> repositories.Repository:
+        from runner.repository import failures
+        from runner.repository import repository as repositories
+
         try:
             return repositories.open(
                 self.open_location(target), self._means(target), clock=self.clock, workers=_workers(target)
@@ -201,6 +217,8 @@ class Application:
         Raises:
             EnvironmentProblem: RT411 if there is one.
         """
+        from runner.repository import repository as repositories
+
         return repositories.create(
             self.open_location(target), self.passphrase(target), clock=self.clock, workers=_workers(target)
         )

@@ -6,10 +6,7 @@ from runner import functions
 from runner.base.jsonvalue import JsonObject
 from runner.locations import directory as directories
 from runner.locations import object_clients, urls
-from runner.registry import location, registry
-from runner.storage.file import driver as file_driver
-from runner.storage.memory import driver as memory_driver
-from runner.storage.qcow2 import driver as qcow2_driver
+from runner.registry import driver, location, registry
 
 
 def registry_of_builtins() -> registry.Registry:
@@ -17,9 +14,9 @@ def registry_of_builtins() -> registry.Registry:
     return registry.Registry(
         functions.builtin(),
         drivers={
-            "file": file_driver.FileDriver,
-            "memory": memory_driver.shared,
-            "qcow2": qcow2_driver.Qcow2Driver,
+            "file": _file_driver,
+            "memory": _memory_driver,
+            "qcow2": _qcow2_driver,
         },
         locations={
             "directory": _directory,
@@ -27,6 +24,24 @@ def registry_of_builtins() -> registry.Registry:
             **dict.fromkeys(object_clients.SCHEMES.values(), object_clients.open_spec),
         },
     )
+
+
+def _file_driver() -> driver.SnapshotDriver:
+    from runner.storage.file import driver as file_driver
+
+    return file_driver.FileDriver()
+
+
+def _memory_driver() -> driver.SnapshotDriver:
+    from runner.storage.memory import driver as memory_driver
+
+    return memory_driver.shared()
+
+
+def _qcow2_driver() -> driver.SnapshotDriver:
+    from runner.storage.qcow2 import driver as qcow2_driver
+
+    return qcow2_driver.Qcow2Driver()
 
 
 def _directory(spec: JsonObject) -> location.Location:

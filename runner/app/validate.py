@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner.app import rehearsals
 from runner.base import diagnostic, errors
 from runner.checks import run as checks
 from runner.document import nodes, yamlread
 from runner.model import load, rehearsal_build
 from runner.registry import registry
+
+if TYPE_CHECKING:
+    from runner.app import rehearsals
 
 _SUFFIXES = (".yaml", ".yml")
 _OTHER_KINDS = ("LocationProfile", "Rehearsal")
@@ -54,17 +57,24 @@ def check(known: registry.Registry, documents: Iterable[Path]) -> list[diagnosti
         UsageError: RT103 if a file cannot be read.
     """
     found: list[diagnostic.Diagnostic] = []
-    reader = rehearsals.Reader(known)
+    reader: rehearsals.Reader | None = None
     for path in documents:
         text, problems = yamlread.read_file(path)
         kind = None if text is None else _kind(text, str(path))
         if kind == "LocationProfile":
             found += load.load_location_profile(path)[1]
         elif kind == "Rehearsal" or path.name.endswith(rehearsal_build.SUFFIX):
+            reader = reader or _reader(known)
             found += reader.read(path).found
         else:
             found += problems if text is None else findings(known, text, str(path))
     return diagnostic.in_order(found)
+
+
+def _reader(known: registry.Registry) -> rehearsals.Reader:
+    from runner.app import rehearsals  # brings the engine along, which nothing else here needs
+
+    return rehearsals.Reader(known)
 
 
 def findings(known: registry.Registry, text: str, file: str) -> list[diagnostic.Diagnostic]:

@@ -12,7 +12,6 @@ from runner.functions import tree_arguments, tree_sizes
 from runner.registry import args, context, estimates
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository, tree_capture, tree_walk
 
 
 class BackupFilesArgs(args.Arguments):
@@ -36,6 +35,8 @@ def backup_files(ctx: context.PhaseContext, args: BackupFilesArgs) -> tree_argum
     take a snapshot, or use its own dump. The repository and the runs
     of the runner are left out, with a warning.
     """
+    from runner.repository import repository, tree_capture, tree_walk
+
     repo = ctx.service(repository.Repository)
     source = ", ".join(args.paths)
     result = tree_capture.backup_tree(
@@ -63,6 +64,8 @@ def find_export(
     ctx: context.PhaseContext, args: BackupFilesArgs, token: str
 ) -> tree_arguments.FilesExportOutputs | None:
     """Look for the export that an earlier attempt made."""
+    from runner.repository import repository
+
     manifest = ctx.service(repository.Repository).find_export(token)
     return None if manifest is None else tree_arguments.outputs_of(manifest)
 

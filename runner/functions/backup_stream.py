@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import collections
+from typing import TYPE_CHECKING
 
 from runner.functions import command_arguments, command_output, tree_arguments
 from runner.processes import commands, exchange, output_protocol
 from runner.registry import args, context
 from runner.registry.function import Effects, function
-from runner.repository import exports, repository, streams
+
+if TYPE_CHECKING:
+    from runner.repository import exports
 
 
 class BackupStreamArgs(command_arguments.CommandArguments):
@@ -23,6 +26,8 @@ def backup_stream(ctx: context.PhaseContext, args: BackupStreamArgs) -> args.Exp
     goes to the log of the run. In a script, a pipe hides the failure of all commands but the last. Dumps that are not
     compressed deduplicate; the repository compresses what it stores.
     """
+    from runner.repository import repository, streams
+
     repo = ctx.service(repository.Repository)
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
     log = command_output.CommandLog(ctx)
@@ -50,6 +55,8 @@ def backup_stream(ctx: context.PhaseContext, args: BackupStreamArgs) -> args.Exp
 @backup_stream.finder
 def find_export(ctx: context.PhaseContext, args: BackupStreamArgs, token: str) -> args.ExportOutputs | None:
     """Look for the export that an earlier attempt made."""
+    from runner.repository import repository
+
     manifest = ctx.service(repository.Repository).find_export(token)
     return None if manifest is None else _outputs(manifest)
 

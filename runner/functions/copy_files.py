@@ -12,7 +12,6 @@ from runner.functions import tree_arguments
 from runner.registry import args, context
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import tree_copy, tree_place, tree_walk
 
 
 class CopyFilesArgs(args.Arguments):
@@ -36,6 +35,8 @@ class CopyFilesArgs(args.Arguments):
 @function("CopyFiles", effects=Effects.MUTATES, idempotent=True)
 def copy_files(ctx: context.PhaseContext, args: CopyFilesArgs) -> tree_arguments.FilesOutputs:
     """Copy files and directories with owners, modes, times, extended attributes, links and holes."""
+    from runner.repository import tree_copy, tree_walk
+
     copied = tree_copy.copy_tree(
         tree_walk.Scope(roots=[Path(path) for path in args.paths], exclude=args.exclude),
         Path(args.target),
@@ -52,6 +53,8 @@ def copy_files(ctx: context.PhaseContext, args: CopyFilesArgs) -> tree_arguments
 @copy_files.finder
 def find_files(ctx: context.PhaseContext, args: CopyFilesArgs, token: str) -> tree_arguments.FilesOutputs | None:
     """Remove what an earlier attempt left unfinished; whether it was complete is not known, so it is run again."""
+    from runner.repository import tree_place
+
     with contextlib.suppress(OSError):  # the next attempt tries again, and tells why it cannot
         tree_place.clear(Path(args.target), token)
     return None

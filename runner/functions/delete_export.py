@@ -6,7 +6,6 @@ from runner.base import ids
 from runner.registry import args, context
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository
 
 
 class DeleteExportArgs(args.Arguments):
@@ -21,4 +20,6 @@ def delete_export(ctx: context.PhaseContext, args: DeleteExportArgs) -> None:
 
     Its space is freed by the next `runner repository prune`.
     """
+    from runner.repository import repository
+
     ctx.service(repository.Repository).delete_export(ids.ExportId(args.export))

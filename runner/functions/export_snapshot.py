@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pydantic
 
@@ -11,7 +12,9 @@ from runner.base import errors, ids
 from runner.registry import args, context, driver
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import exports, failures, repository, volumes
+
+if TYPE_CHECKING:
+    from runner.repository import exports, repository
 
 
 class ExportSnapshotArgs(args.Arguments):
@@ -55,6 +58,8 @@ def export_snapshot(ctx: context.PhaseContext, args: ExportSnapshotArgs) -> Expo
     the storage can compare the two, only what changed is read. Otherwise everything is read, and what the repository
     has already is not stored again.
     """
+    from runner.repository import repository, volumes
+
     snapshot = ids.SnapshotId(args.snapshot)
     storage = ctx.driver(driver.driver_of(snapshot))
     described = storage.get_snapshot(snapshot)
@@ -86,6 +91,8 @@ def export_snapshot(ctx: context.PhaseContext, args: ExportSnapshotArgs) -> Expo
 @export_snapshot.finder
 def find_export(ctx: context.PhaseContext, args: ExportSnapshotArgs, token: str) -> ExportSnapshotOutputs | None:
     """Look for the export that an earlier attempt made."""
+    from runner.repository import repository, volumes
+
     repo = ctx.service(repository.Repository)
     manifest = repo.find_export(token)
     return None if manifest is None else _outputs(manifest, volumes.size_of(repo, manifest.export))
@@ -99,6 +106,8 @@ def _base(
     Raises:
         ExportMissing: If the one that the blueprint names does not exist.
     """
+    from runner.repository import failures
+
     base = ids.ExportId(given) if given else ctx.base_export(volume)
     if base is None:
         return None, ""

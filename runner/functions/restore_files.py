@@ -9,7 +9,6 @@ from runner.functions import tree_arguments
 from runner.registry import args, context
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository, tree_restore
 
 
 class RestoreFilesArgs(args.Arguments):
@@ -30,6 +29,8 @@ def restore_files(ctx: context.PhaseContext, args: RestoreFilesArgs) -> tree_arg
     the stale `-wal`, `-shm` and `-journal` files of a replaced SQLite database go. The target never shows anything
     half-restored. Without root, owners cannot be set, which is a warning.
     """
+    from runner.repository import repository, tree_restore
+
     restored = tree_restore.restore_tree(
         ctx.service(repository.Repository),
         ids.ExportId(args.export),
@@ -47,6 +48,8 @@ def restore_files(ctx: context.PhaseContext, args: RestoreFilesArgs) -> tree_arg
 @restore_files.finder
 def find_files(ctx: context.PhaseContext, args: RestoreFilesArgs, token: str) -> tree_arguments.FilesOutputs | None:
     """Look whether an earlier attempt put everything in place; what else it left is removed."""
+    from runner.repository import repository, tree_restore
+
     restored = tree_restore.find_restored(
         lambda: ctx.service(repository.Repository),
         ids.ExportId(args.export),

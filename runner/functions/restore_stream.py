@@ -12,7 +12,6 @@ from runner.processes import commands, exchange, output_protocol
 from runner.registry import args, context
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository, streams
 
 
 class RestoreStreamArgs(command_arguments.CommandArguments):
@@ -39,6 +38,8 @@ def restore_stream(ctx: context.PhaseContext, args: RestoreStreamArgs) -> Restor
     It succeeds if the command has read everything and ends with exit code 0. What the command writes goes to the log
     of the run. Let the command work in one transaction where it can: a failure in the middle then changes nothing.
     """
+    from runner.repository import repository, streams
+
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
     log = command_output.CommandLog(ctx)
     stdout = output_protocol.Lines(log.stream("stdout", collections.deque(maxlen=0)))

@@ -8,7 +8,6 @@ from runner.base import errors, ids
 from runner.registry import args, context, driver
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository, volumes
 
 
 class RestoreVolumeArgs(args.Arguments):
@@ -35,6 +34,8 @@ def restore_volume(ctx: context.PhaseContext, args: RestoreVolumeArgs) -> Restor
 
     A volume that exists is replaced only with `--overwrite`, and then as a whole.
     """
+    from runner.repository import repository, volumes
+
     repo = ctx.service(repository.Repository)
     export = ids.ExportId(args.export)
     size = volumes.size_of(repo, export)
@@ -52,6 +53,8 @@ def restore_volume(ctx: context.PhaseContext, args: RestoreVolumeArgs) -> Restor
 @restore_volume.finder
 def find_volume(ctx: context.PhaseContext, args: RestoreVolumeArgs, token: str) -> RestoreVolumeOutputs | None:
     """Look for the volume that an earlier attempt made."""
+    from runner.repository import repository, volumes
+
     if not _storage(ctx, args).made_with(args.target, token):
         return None
     size = volumes.size_of(ctx.service(repository.Repository), ids.ExportId(args.export))

@@ -11,7 +11,6 @@ from runner.functions import sqlite_copy, tree_arguments, tree_sizes
 from runner.registry import args, context, estimates
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository, tree_capture, tree_descent, tree_metadata, tree_walk
 
 
 class SqliteBackupArgs(args.Arguments):
@@ -27,6 +26,8 @@ def sqlite_backup(ctx: context.PhaseContext, args: SqliteBackupArgs) -> tree_arg
     SQLite itself makes the copy, so what a log (`-wal`) holds is part of it. Writers go on in WAL mode; in the other
     modes they wait for the copy. `RestoreFiles` brings the database back under its name.
     """
+    from runner.repository import repository, tree_capture, tree_walk
+
     database = Path(args.database).resolve()
     _see(database)
     repo = ctx.service(repository.Repository)
@@ -57,6 +58,8 @@ def find_export(
     ctx: context.PhaseContext, args: SqliteBackupArgs, token: str
 ) -> tree_arguments.FilesExportOutputs | None:
     """Look for the export that an earlier attempt made."""
+    from runner.repository import repository
+
     manifest = ctx.service(repository.Repository).find_export(token)
     return None if manifest is None else tree_arguments.outputs_of(manifest)
 
@@ -78,6 +81,8 @@ def _see(database: Path) -> None:
 
 def _take_metadata(database: Path, copy: Path) -> None:
     """Give the copy the owner, mode and time of the database, as far as this user can."""
+    from runner.repository import tree_descent, tree_metadata
+
     parent = tree_descent.open_parent(database.parent)
     try:
         name = os.fsencode(database.name)

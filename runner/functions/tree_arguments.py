@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pydantic
 
 from runner.registry import args, context
-from runner.repository import exports, tree_exclude
+
+if TYPE_CHECKING:
+    from runner.repository import exports
 
 # Relative paths would depend on where the runner was started, and on where it is resumed.
 AbsolutePath = Annotated[str, pydantic.StringConstraints(pattern=r"^/")]
 
 
 def _check_patterns(patterns: list[str]) -> list[str]:
+    from runner.repository import tree_exclude
+
     for pattern in patterns:
         try:
             tree_exclude.Excluded([pattern])

@@ -9,7 +9,6 @@ from runner.functions import tree_arguments
 from runner.registry import args, context
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
-from runner.repository import repository, streams, tree_compare, tree_entries, volumes
 
 
 class VerifyExportArgs(args.Arguments):
@@ -33,6 +32,8 @@ def verify_export(ctx: context.PhaseContext, args: VerifyExportArgs) -> VerifyEx
     Files are restored to a scratch directory of the run and compared one by one with the hashes and the metadata that
     were taken when they were captured; streams and volumes are read whole. The live source is not looked at.
     """
+    from runner.repository import repository, streams, tree_compare, tree_entries, volumes
+
     repo = ctx.service(repository.Repository)
     export = ids.ExportId(args.export)
     kind = repo.manifest(export).kind

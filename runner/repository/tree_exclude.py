@@ -6,10 +6,10 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from runner.repository import tree_entry
-
 if TYPE_CHECKING:
     import pathspec
+
+    from runner.repository import tree_entry
 
 
 def _compile(patterns: Sequence[str]) -> pathspec.GitIgnoreSpec:

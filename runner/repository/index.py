@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from runner.registry import location as locations
@@ -133,6 +133,16 @@ class Index:
             ]
 
         return self.steadily(search)
+
+    def absent(self, chunks: Iterable[bytes]) -> set[bytes]:
+        """Return those of some chunks that are not there to stay, as `is_held` says."""
+        parts = self.parts
+        missing = set()
+        for chunk in chunks:
+            prefix = int.from_bytes(chunk[:4], "big")
+            if not any(segment.may_hold(prefix) for segment in parts) or not self.is_held(chunk):
+                missing.add(chunk)
+        return missing
 
     def find(self, chunk: bytes) -> records.Record | None:
         """Return a record of a chunk, or None."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.registry import location as locations
 from runner.repository import crypto, encoding, failures, records
@@ -20,8 +20,7 @@ _MAGIC = b"BRPK"
 _DIRECTORY = b"directory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(NamedTuple):
     """A chunk that is ready to be sealed into a pack: its content, compressed if that made it smaller."""
 
     id: bytes
@@ -29,6 +28,10 @@ class Piece:
     codec: int
     plain: int
     data: locations.Buffer
+
+    def bound(self) -> bytes:
+        """Return what is authenticated with the content."""
+        return records.BOUND.pack(self.id, self.kind, self.codec, self.plain)
 
 
 class PackBuilder:
@@ -52,27 +55,26 @@ class PackBuilder:
 
     def has_room(self, pieces: Sequence[Piece]) -> bool:
         """Tell whether all of the pieces fit."""
-        size = sum(len(piece.data) + crypto.TAG_SIZE for piece in pieces)
+        size = sum([len(piece.data) for piece in pieces]) + crypto.TAG_SIZE * len(pieces)
         return self.used + size <= len(self.buffer) and len(self.entries) + len(pieces) <= MOST_CHUNKS
 
     def reserve(self, pieces: Sequence[Piece]) -> tuple[int, int]:
         """Take the next ordinals and bytes for the pieces; return the first of both."""
         first, start = len(self.entries), self.used
-        for piece in pieces:
-            stored = len(piece.data) + crypto.TAG_SIZE
-            ordinal = len(self.entries)
-            entry = records.ENTRY.pack(piece.id, self.used, stored, piece.plain, ordinal, piece.codec, piece.kind)
-            self.entries.append(entry)
-            self.used += stored
+        used = start
+        for ordinal, (chunk, kind, codec, plain, data) in enumerate(pieces, first):
+            stored = len(data) + crypto.TAG_SIZE
+            self.entries.append(records.ENTRY.pack(chunk, used, stored, plain, ordinal, codec, kind))
+            used += stored
+        self.used = used
         return first, start
 
     def seal(self, pieces: Sequence[Piece], first: int, start: int) -> None:
         """Encrypt pieces to where they were reserved."""
-        view, box = self._view, self._box
+        view, seal_into = self._view, self._box.seal_into
         for ordinal, piece in enumerate(pieces, first):
             end = start + len(piece.data) + crypto.TAG_SIZE
-            bound = records.bound_of(piece.id, piece.kind, piece.codec, piece.plain)
-            box.seal_into(ordinal, piece.data, bound, view[start:end])
+            seal_into(ordinal, piece.data, piece.bound(), view[start:end])
             start = end
 
     def finish(self) -> list[locations.Buffer]:

@@ -61,8 +61,3 @@ def salt_of(name: str) -> bytes | None:
     except ValueError:
         return None
     return salt if pack_name(salt) == name and len(salt) == crypto.SALT_SIZE else None
-
-
-def bound_of(chunk: bytes, kind: int, codec: int, plain: int) -> bytes:
-    """Return what is authenticated with a content that has no record yet."""
-    return BOUND.pack(chunk, kind, codec, plain)

@@ -65,6 +65,11 @@ class Segment:
         if sys.byteorder == "little":
             self._prefixes.byteswap()
 
+    def may_hold(self, prefix: int) -> bool:
+        """Tell whether there is a record whose id starts with a prefix (4 bytes as an integer)."""
+        first = bisect.bisect_left(self._prefixes, prefix)
+        return first < self.count and self._prefixes[first] == prefix
+
     def candidates(self, prefix: int) -> range:
         """Return the numbers of the records whose ids start with a prefix (4 bytes as an integer)."""
         first = bisect.bisect_left(self._prefixes, prefix)

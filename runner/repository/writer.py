@@ -221,8 +221,8 @@ class Writer:
             **parts,
         )
 
-    def _claim(self, chunk_ids: Iterable[bytes]) -> set[bytes]:
-        candidates = {chunk for chunk in chunk_ids if chunk not in self._claimed and not self._index.is_held(chunk)}
+    def _claim(self, chunk_ids: set[bytes]) -> set[bytes]:
+        candidates = self._index.absent(chunk_ids - self._claimed)
         if not candidates:
             return candidates
         with self._guard:
@@ -236,11 +236,12 @@ class Writer:
         compress = self._compressor().compress
         pieces = []
         for chunk, plain in new.items():
-            data: Buffer = compress(plain)
-            codec = records.Codec.ZSTD
-            if len(data) >= len(plain):
-                data, codec = plain, records.Codec.RAW
-            pieces.append(packs.Piece(id=chunk, kind=kind, codec=codec, plain=len(plain), data=data))
+            data, size = compress(plain), len(plain)
+            pieces.append(
+                packs.Piece(chunk, kind, records.Codec.ZSTD, size, data)
+                if len(data) < size
+                else packs.Piece(chunk, kind, records.Codec.RAW, size, plain)
+            )
         self._packer.add(pieces)
         if kind is crypto.Kind.DATA:
             with self._guard:

@@ -16,6 +16,9 @@ from runner.repository import crypto, packs, records
 # Two that are being stored, one that is being filled, and one so that nobody waits.
 _BUFFERS = 4
 _UPLOADS = 2
+# Metadata lies side by side, so that whoever walks it reads much with one request.
+_METADATA_BYTES = 4 * 1024 * 1024
+_METADATA_CHUNKS = 8192
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class Packer:
         self._uploads = futures.ThreadPoolExecutor(_UPLOADS, thread_name_prefix="upload")
         self._pending: list[futures.Future[None]] = []
         self._open: _Open | None = None
+        self._metadata: list[packs.Piece] = []
+        self._metadata_bytes = 0
         self.bytes_stored = 0
 
     def add(self, pieces: Sequence[packs.Piece]) -> None:
@@ -76,8 +81,31 @@ class Packer:
         if ready:
             self._upload(target.builder)
 
+    def add_metadata(self, pieces: Sequence[packs.Piece]) -> None:
+        """Hold pieces back until a pack of their own is worth it; the last ones join the last pack of all."""
+        size = sum(len(piece.data) + crypto.TAG_SIZE for piece in pieces)
+        with self._reserving:
+            self._metadata += pieces
+            self._metadata_bytes += size
+            self.bytes_stored += size
+            if self._metadata_bytes < _METADATA_BYTES and len(self._metadata) < _METADATA_CHUNKS:
+                return
+            held = self._take_metadata()
+        builder = self._new_builder()
+        builder.seal(held, *builder.reserve(held))
+        self._upload(builder)
+
+    def _take_metadata(self) -> list[packs.Piece]:
+        held, self._metadata, self._metadata_bytes = self._metadata, [], 0
+        return held
+
     def flush(self) -> None:
         """Store everything that was added and wait until it is durable; nothing may be added meanwhile."""
+        with self._reserving:
+            held = self._take_metadata()
+            self.bytes_stored -= sum(len(piece.data) + crypto.TAG_SIZE for piece in held)
+        if held:
+            self.add(held)
         with self._reserving:
             if self._open is not None:
                 self._close(self._open)

@@ -52,7 +52,7 @@ class VolumeContent:
 
     def __init__(self, root: volume_map.VolumeRoot, chunks: reader.Reader) -> None:
         self._root = root
-        self._map = volume_map.MapReader(root, functools.lru_cache(_CACHED_PAGES)(chunks.chunk))
+        self._map = volume_map.MapReader(root, chunks.fetch)
 
     @property
     def size_bytes(self) -> int:

@@ -13,7 +13,7 @@ import zstandard
 
 from runner.base import cancel as cancels
 from runner.registry import location as locations
-from runner.repository import crypto, exports, failures, packs, records
+from runner.repository import crypto, exports, failures, neighbours, packs, records
 from runner.repository import index as indexes
 
 _BATCH_CHUNKS = 16
@@ -53,6 +53,7 @@ class Reader:
         self._location = location
         self._keys = keys
         self._index = index
+        self._neighbours = neighbours.Neighbours(location, keys, index)
         self._workers = workers or default_workers()
         self._rehash = rehash
         self._local = threading.local()
@@ -79,7 +80,7 @@ class Reader:
         with futures.ThreadPoolExecutor(self._workers, thread_name_prefix="read") as pool:
             waiting: deque[futures.Future[list[bytes]]] = deque()
             try:
-                for batch in _batches(map(self._index.locate, chunks)):
+                for batch in _batches(map(self._neighbours.locate, chunks)):
                     waiting.append(pool.submit(self._ordered, batch))
                     if len(waiting) > self._workers:
                         yield from waiting.popleft().result()
@@ -139,7 +140,7 @@ class Reader:
         Raises:
             RepositoryDamaged: If one is missing or not what was written.
         """
-        return self.fetch_records([self._index.locate(chunk) for chunk in chunks])
+        return self.fetch_records([self._neighbours.locate(chunk) for chunk in chunks])
 
     def fetch_records(
         self, wanted: Sequence[records.Record], *, decompress: bool = True

@@ -24,6 +24,8 @@ _GROUP = 16
 _ZEROS = bytes(CHUNK)
 # Level and id of a subtree, or a page in the making; and the number of the page after it.
 _Item: TypeAlias = "tuple[int, bytes | futures.Future[bytes], int]"
+# The number of a page, and the regions within it.
+_Parts: TypeAlias = "tuple[int, list[Region]]"
 
 
 class Capture:
@@ -76,23 +78,22 @@ class Capture:
         if not isinstance(found, futures.Future):
             self._builder.append(level, found)
             return False
-        self._builder.append_page(found.result())
+        self._builder.append(level, found.result())
         self._progress(min(reached * FANOUT * CHUNK, self._size), self._size)
         return True
 
     def _items(self, regions: Iterable[Region]) -> Iterator[_Item]:
         reached = 0
-        for number, parts in self._pages(regions):
+        for number, parts, old in self._with_base(self._pages(regions)):
             yield from self._untouched(reached, number)
             reached = number + 1
             if parts == [Region(number * FANOUT, (number + 1) * FANOUT, True)]:
                 yield 1, HOLE, reached
                 continue
-            old = self._base_page(number)
-            yield 1, self._writer.submit(functools.partial(self._page, number, parts, old)), reached
+            yield 1, self._writer.submit(functools.partial(self._store, number, parts, old)), reached
         yield from self._untouched(reached, self._end_page())
 
-    def _pages(self, regions: Iterable[Region]) -> Iterator[tuple[int, list[Region]]]:
+    def _pages(self, regions: Iterable[Region]) -> Iterator[_Parts]:
         last = -1
         parts = (part for region in regions for part in _per_page(region))
         for last, group in itertools.groupby(parts, key=lambda part: part.first // FANOUT):
@@ -125,10 +126,15 @@ class Capture:
             page += width
             yield level, kept, page
 
-    def _base_page(self, number: int) -> bytes:
-        if self._base is None or number >= volume_map.span(self._base.root.level - 1):
-            return EMPTY_PAGE
-        return self._base.page(1, number)
+    def _with_base(self, pages: Iterator[_Parts]) -> Iterator[tuple[int, list[Region], bytes]]:
+        if self._base is None:
+            return ((number, parts, EMPTY_PAGE) for number, parts in pages)
+        mine, asked = itertools.tee(pages)
+        old = self._base.pages_at(number for number, _ in asked)
+        return ((number, parts, page) for (number, parts), page in zip(mine, old, strict=True))
+
+    def _store(self, number: int, parts: list[Region], old: bytes) -> bytes:
+        return self._store_page(self._page(number, parts, old))
 
     def _page(self, number: int, parts: list[Region], old: bytes) -> bytes:
         page = bytearray(old if self._keep else EMPTY_PAGE)
@@ -174,7 +180,7 @@ class Capture:
             return self._local.buffer, self._local.view
 
     def _store_page(self, page: bytes) -> bytes:
-        return self._writer.store([page], Kind.PAGE)[0]
+        return HOLE if page == EMPTY_PAGE else self._writer.store([page], Kind.PAGE)[0]
 
 
 def _per_page(region: Region) -> Iterator[Region]:

@@ -54,8 +54,8 @@ class _Comparison:
     """Goes down two maps at once."""
 
     def __init__(self, chunks: reader.Reader, older: exports.Manifest, newer: exports.Manifest) -> None:
-        self._old = volume_map.MapReader(volume_map.VolumeRoot.of(older), chunks.chunk)
-        self._new = volume_map.MapReader(volume_map.VolumeRoot.of(newer), chunks.chunk)
+        self._old = volume_map.MapReader(volume_map.VolumeRoot.of(older), chunks.fetch)
+        self._new = volume_map.MapReader(volume_map.VolumeRoot.of(newer), chunks.fetch)
 
     def chunks(self) -> Iterator[tuple[int, How]]:
         """Yield the numbers of the chunks that differ."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.repository import crypto, exports, failures
@@ -14,6 +16,9 @@ PAGE_SIZE = FANOUT * ID_SIZE
 # An id of zero bytes: the whole subtree is zero.
 HOLE = bytes(ID_SIZE)
 EMPTY_PAGE = bytes(PAGE_SIZE)
+# Pages that are read together, and pages of the upper levels that are kept.
+_AHEAD = 64
+_KEPT = 256
 
 
 def span(level: int) -> int:
@@ -63,49 +68,68 @@ class VolumeRoot:
 
 
 class MapReader:
-    """Walks the map of a volume with one page per level in memory."""
+    """Walks the map of a volume with a bounded number of pages in memory.
 
-    def __init__(self, root: VolumeRoot, fetch: Callable[[bytes], bytes]) -> None:
+    Args:
+        root: The map.
+        fetch: Yields number and content of each of some chunks, in any order.
+    """
+
+    def __init__(self, root: VolumeRoot, fetch: Callable[[Sequence[bytes]], Iterable[tuple[int, bytes]]]) -> None:
         self.root = root
         self._fetch = fetch
-        self._pages: dict[int, tuple[int, bytes]] = {}
+        self._upper: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def subtree(self, level: int, number: int) -> bytes:
         """Return the id of a subtree, or `HOLE` if it is zero or beyond the end; `level` is at most the root's."""
         if level == self.root.level:
             return self.root.root if number == 0 else HOLE
-        page = self.page(level + 1, number // FANOUT)
+        page = self._upper_page(level + 1, number // FANOUT)
         start = number % FANOUT * ID_SIZE
         return page[start : start + ID_SIZE]
 
-    def page(self, level: int, number: int) -> bytes:
-        """Return the content of a page; its entries are subtrees of the level below."""
-        if level > self.root.level:
-            raise ValueError(f"there is no level {level} in a map of {self.root.level} levels")
-        cached = self._pages.get(level)
-        if cached is not None and cached[0] == number:
-            return cached[1]
-        chunk = self.subtree(level, number)
-        page = EMPTY_PAGE if chunk == HOLE else self._fetch(chunk)
-        if len(page) != PAGE_SIZE:
-            raise failures.damaged("a page of a map", "it has the wrong length")
-        self._pages[level] = (number, page)
-        return page
+    def pages_at(self, numbers: Iterable[int]) -> Iterator[bytes]:
+        """Yield the pages of chunks of these numbers, which rise; empty ones where the volume is zero or has ended."""
+        waiting = iter(numbers)
+        while batch := list(itertools.islice(waiting, _AHEAD)):
+            yield from self._read([self._leaf(number) for number in batch])
 
     def pages(self) -> Iterator[tuple[int, bytes]]:
         """Yield number and content of the pages of chunks that are not wholly zero, in order."""
-        yield from self._descend(self.root.level, 0)
+        numbers, again = itertools.tee(self._descend(self.root.level, 0))
+        return zip(numbers, self.pages_at(again), strict=True)
 
-    def _descend(self, level: int, number: int) -> Iterator[tuple[int, bytes]]:
+    def _leaf(self, number: int) -> bytes:
+        return self.subtree(1, number) if number < span(self.root.level - 1) else HOLE
+
+    def _descend(self, level: int, number: int) -> Iterator[int]:
         if self.subtree(level, number) == HOLE:
             return
-        page = self.page(level, number)
         if level == 1:
-            yield number, page
+            yield number
             return
         for child in range(FANOUT):
-            if page[child * ID_SIZE : (child + 1) * ID_SIZE] != HOLE:
-                yield from self._descend(level - 1, number * FANOUT + child)
+            yield from self._descend(level - 1, number * FANOUT + child)
+
+    def _upper_page(self, level: int, number: int) -> bytes:
+        cached = self._upper.get((level, number))
+        if cached is None:
+            cached = self._read([self.subtree(level, number)])[0]
+            self._upper[level, number] = cached
+            if len(self._upper) > _KEPT:
+                self._upper.popitem(last=False)
+        else:
+            self._upper.move_to_end((level, number))
+        return cached
+
+    def _read(self, chunks: Sequence[bytes]) -> list[bytes]:
+        pages = [EMPTY_PAGE] * len(chunks)
+        wanted = [place for place, chunk in enumerate(chunks) if chunk != HOLE]
+        for number, page in self._fetch([chunks[place] for place in wanted]):
+            if len(page) != PAGE_SIZE:
+                raise failures.damaged("a page of a map", "it has the wrong length")
+            pages[wanted[number]] = page
+        return pages
 
 
 class MapBuilder:
@@ -113,7 +137,7 @@ class MapBuilder:
 
     Args:
         level: Level of the root.
-        store: Stores a page and returns its id.
+        store: Stores a page and returns its id, `HOLE` if there is nothing in it.
     """
 
     def __init__(self, level: int, store: Callable[[bytes], bytes]) -> None:
@@ -131,10 +155,6 @@ class MapBuilder:
         if len(page) == PAGE_SIZE:
             self._close(level)
 
-    def append_page(self, page: bytes) -> None:
-        """Add a whole page of chunks."""
-        self.append(1, self._id_of(page))
-
     def finish(self) -> bytes:
         """Return the id of the root, `HOLE` if everything is zero."""
         for level in range(self._level):
@@ -146,7 +166,4 @@ class MapBuilder:
     def _close(self, level: int) -> None:
         page = bytes(self._open[level])
         self._open[level].clear()
-        self.append(level + 1, self._id_of(page))
-
-    def _id_of(self, page: bytes) -> bytes:
-        return HOLE if page == EMPTY_PAGE else self._store(page)
+        self.append(level + 1, self._store(page))

@@ -60,7 +60,7 @@ def export_volume(
             method, reason, extents = "rescan", changed.reason, reader.allocated()
         else:
             method, extents = "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, size)
-        source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().chunk)
+        source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().fetch)
         capture = volume_capture.Capture(writer, reader, source_map, keep=method == "changed", progress=progress)
         root = capture.run(regions.regions(extents, size))
         body: dict[str, CborValue] = {"size": size, "chunkSize": CHUNK, "level": capture.level}
@@ -157,7 +157,7 @@ def _scatter(
         done += size
         progress(done, None)
 
-    chunks.scatter(_batches(volume_map.MapReader(root, chunks.chunk)), sink, cancel, count)
+    chunks.scatter(_batches(volume_map.MapReader(root, chunks.fetch)), sink, cancel, count)
     return done
 
 

@@ -242,10 +242,13 @@ class Writer:
                 if len(data) < size
                 else packs.Piece(chunk, kind, records.Codec.RAW, size, plain)
             )
-        self._packer.add(pieces)
         if kind is crypto.Kind.DATA:
+            self._packer.add(pieces)
             with self._guard:
                 self.stats.bytes_new += sum(len(plain) for plain in new.values())
+        else:
+            # It is sealed later, when the memory that was handed in may hold something else.
+            self._packer.add_metadata([piece._replace(data=bytes(piece.data)) for piece in pieces])
 
     def _compressor(self) -> zstandard.ZstdCompressor:
         try:

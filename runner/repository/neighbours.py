@@ -1,0 +1,71 @@
+"""Find chunks by way of those found before: what was stored together is mostly read together."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+
+from runner.registry import location as locations
+from runner.repository import crypto, failures, packs, records
+from runner.repository import index as indexes
+
+# A directory costs as much as some lookups in the index, so one chunk alone does not make it worth reading.
+_WORTH_READING = 3
+# Two packs of the smallest chunks, a hundred of those of volumes.
+_MOST_RECORDS = 65_536
+
+
+class Neighbours:
+    """The directories of the packs that were read from lately, and the index for all else; safe from several threads.
+
+    A directory tells in one read where hundreds of chunks are. The index is in the order of ids, in which neighbours
+    within a volume lie far apart.
+
+    Args:
+        location: Where the repository is.
+        keys: Its keys.
+        index: Its index.
+    """
+
+    def __init__(self, location: locations.Location, keys: crypto.Keys, index: indexes.Index) -> None:
+        self._location = location
+        self._keys = keys
+        self._index = index
+        self._lock = threading.Lock()
+        self._known: dict[bytes, records.Record] = {}
+        self._opened: deque[tuple[bytes, int]] = deque()
+        self._asked: Counter[bytes] = Counter()
+
+    def locate(self, chunk: bytes) -> records.Record:
+        """Return a record of a chunk.
+
+        Raises:
+            RepositoryDamaged: If the chunk is nowhere.
+        """
+        record = self._known.get(chunk)
+        if record is None:
+            record = self._index.locate(chunk)
+            with self._lock:
+                self._count(record.pack)
+        return record
+
+    def _count(self, pack: bytes) -> None:
+        self._asked[pack] += 1
+        if self._asked[pack] == _WORTH_READING:
+            self._open(pack)
+
+    def _open(self, pack: bytes) -> None:
+        try:
+            size = self._location.stat(records.pack_name(pack)).size
+            found = packs.read_directory(self._location, self._keys, pack, size)
+        except (locations.LocationError, failures.RepositoryDamaged):
+            # The index does as well; if the pack is gone or damaged, that is for whoever reads the chunk to say.
+            return
+        self._opened.append((pack, len(found)))
+        while sum(count for _, count in self._opened) > _MOST_RECORDS:
+            self._close(self._opened.popleft()[0])
+        self._known.update((record.id, record) for record in found)
+
+    def _close(self, pack: bytes) -> None:
+        del self._asked[pack]
+        self._known = {chunk: record for chunk, record in self._known.items() if record.pack != pack}

@@ -16,7 +16,7 @@ PAGE_SIZE = FANOUT * ID_SIZE
 # An id of zero bytes: the whole subtree is zero.
 HOLE = bytes(ID_SIZE)
 EMPTY_PAGE = bytes(PAGE_SIZE)
-# Pages that are read together, and pages of the upper levels that are kept.
+# Pages that are read together, and pages that are kept for the next look.
 _AHEAD = 64
 _KEPT = 256
 
@@ -78,13 +78,13 @@ class MapReader:
     def __init__(self, root: VolumeRoot, fetch: Callable[[Sequence[bytes]], Iterable[tuple[int, bytes]]]) -> None:
         self.root = root
         self._fetch = fetch
-        self._upper: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self._pages: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def subtree(self, level: int, number: int) -> bytes:
         """Return the id of a subtree, or `HOLE` if it is zero or beyond the end; `level` is at most the root's."""
         if level == self.root.level:
             return self.root.root if number == 0 else HOLE
-        page = self._upper_page(level + 1, number // FANOUT)
+        page = self._page(level + 1, number // FANOUT)
         start = number % FANOUT * ID_SIZE
         return page[start : start + ID_SIZE]
 
@@ -111,15 +111,15 @@ class MapReader:
         for child in range(FANOUT):
             yield from self._descend(level - 1, number * FANOUT + child)
 
-    def _upper_page(self, level: int, number: int) -> bytes:
-        cached = self._upper.get((level, number))
+    def _page(self, level: int, number: int) -> bytes:
+        cached = self._pages.get((level, number))
         if cached is None:
             cached = self._read([self.subtree(level, number)])[0]
-            self._upper[level, number] = cached
-            if len(self._upper) > _KEPT:
-                self._upper.popitem(last=False)
+            self._pages[level, number] = cached
+            if len(self._pages) > _KEPT:
+                self._pages.popitem(last=False)
         else:
-            self._upper.move_to_end((level, number))
+            self._pages.move_to_end((level, number))
         return cached
 
     def _read(self, chunks: Sequence[bytes]) -> list[bytes]:

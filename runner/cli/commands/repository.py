@@ -11,11 +11,10 @@ import click
 from runner.base import codes, durations, quantities
 from runner.cli import application, commanding, follow_ups, options, phrases, shapes
 from runner.cli import console as consoles
-from runner.cli.commands import repository_browse, repository_diff, repository_key
+from runner.cli.commands import repository_browse, repository_diff, repository_key, repository_stats
 from runner.repository import check as checks
 from runner.repository import failures
 from runner.repository import prune as pruning
-from runner.repository import stats as statistics
 
 
 @click.group("repository", cls=commanding.Group)
@@ -70,18 +69,6 @@ def check(console: consoles.Console, read_data: bool, location: str | None, pass
     return codes.Exit.OK
 
 
-@command.command("stats")
-@options.location
-@options.passphrase_file
-@click.pass_obj
-def stats(console: consoles.Console, location: str | None, passphrase_file: Path | None) -> int:
-    """Show how much the repository holds, and how much deduplication and compression save."""
-    app = application.of(console, passphrase_file=passphrase_file)
-    found = statistics.collect(app.open_repository(app.target(location)))
-    console.result(shapes.of(found), lambda: _stats(found))
-    return codes.Exit.OK
-
-
 @command.command("prune")
 @click.option(
     "--unfinished",
@@ -115,6 +102,7 @@ command.add_command(repository_key.command)
 command.add_command(repository_browse.ls)
 command.add_command(repository_browse.cat)
 command.add_command(repository_diff.diff)
+command.add_command(repository_stats.stats)
 
 
 def _remedy(report: checks.Report) -> str:
@@ -170,18 +158,3 @@ def _report(console: consoles.Console, report: checks.Report) -> Iterator[str]:
         unused = phrases.count(report.unused_packs, "pack")
         remedy = follow_ups.complete(console.settings, "`runner repository prune` frees them")
         yield f"{unused} left by interrupted exports; {remedy}"
-
-
-def _stats(found: statistics.Stats) -> Iterator[str]:
-    size = quantities.bytes_for_people
-    yield from consoles.table(
-        ["WHAT", "COUNT", "SIZE"],
-        [
-            ("restore points", f"{found.restore_points:,}", ""),
-            ("exports", f"{found.exports:,}", size(found.bytes_exported)),
-            ("chunks, before compression", f"{found.chunks:,}", size(found.bytes_plain)),
-            ("packs", f"{found.packs:,}", size(found.bytes_packs)),
-            ("everything", f"{found.objects:,}", size(found.bytes_total)),
-        ],
-        right=frozenset({1, 2}),
-    )

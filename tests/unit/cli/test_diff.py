@@ -99,3 +99,9 @@ def test_many_stretches_are_cut_short_for_people(cli: Cli, tmp_path: Path) -> No
 def test_unknown_restore_points_are_told(cli: Cli, shop: sample_points.Shop) -> None:
     answer = cli("repository", "diff", shop.point, "nothing")
     assert (answer.code, "error[RT418]" in answer.err) == (1, True)
+
+
+def test_stats_name_what_each_restore_point_holds(cli: Cli, points: tuple[str, str]) -> None:
+    lines = cli("repository", "stats").out.splitlines()
+    assert any(line.startswith("deduplication    ") for line in lines)
+    assert [line[:8] for line in lines[lines.index("") + 6 :]] == [point[:8] for point in reversed(points)]

@@ -103,6 +103,31 @@ def reflink_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def loop_device(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Make block devices of some size, all zero, each of a sparse file."""
+    program = shutil.which("losetup")
+    if os.geteuid() != 0 or program is None:
+        pytest.skip("making a block device needs root and losetup")
+    made: list[str] = []
+
+    def make(size_bytes: int) -> Path:
+        image = tmp_path / f"device-{len(made)}"
+        image.touch()
+        os.truncate(image, size_bytes)
+        attached = subprocess.run([program, "-f", "--show", str(image)], capture_output=True, text=True, check=False)
+        if attached.returncode != 0:
+            pytest.skip(f"no block device can be made here: {attached.stderr.strip()}")
+        made.append(attached.stdout.strip())
+        return Path(made[-1])
+
+    try:
+        yield make
+    finally:
+        for device in made:
+            subprocess.run([program, "-d", device], check=True)
+
+
+@pytest.fixture
 def as_ordinary_user() -> Iterator[Path]:
     """Let the test go on as a user without privileges; gives a directory that this user owns."""
     with tempfile.TemporaryDirectory(prefix="runner-test-") as name:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pydantic
 
 from runner.base import errors, ids
+from runner.functions import volume_exports
 from runner.registry import args, context, driver
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
@@ -28,22 +29,9 @@ class ExportSnapshotArgs(args.Arguments):
     )
 
 
-class ExportSnapshotOutputs(args.ExportOutputs):
+class ExportSnapshotOutputs(volume_exports.VolumeOutputs):
     """Outputs of `ExportSnapshot`."""
 
-    volume: str = pydantic.Field(description="The volume of the snapshot.")
-    size_bytes: int = pydantic.Field(description="Size of the volume in bytes.")
-    method: str = pydantic.Field(
-        description="What was read: `full` (no earlier export), `changed` (what the storage says has changed), "
-        "`rescan` (everything, though only what is new was stored)."
-    )
-    reason: str = pydantic.Field(description="Why it was read that way.")
-    blocks: str = pydantic.Field(
-        description="Which blocks were read: `changed`, `allocated` (all but the holes) or `all`."
-    )
-    bytes_skipped: int = pydantic.Field(
-        description="Bytes of the volume that did not have to be read: holes, and what is as it was."
-    )
     base_snapshot: str = pydantic.Field(
         description="Handle of the snapshot of the earlier export, which this one replaces as the base of the next; "
         "empty when there is none."
@@ -106,17 +94,8 @@ def _base(
     Raises:
         ExportMissing: If the one that the blueprint names does not exist.
     """
-    from runner.repository import failures
-
-    base = ids.ExportId(given) if given else ctx.base_export(volume)
-    if base is None:
-        return None, ""
-    try:
-        return base, str(repo.manifest(base).facts.get("snapshot", ""))
-    except failures.ExportMissing:
-        if given:
-            raise
-        return base, ""
+    base, manifest = volume_exports.base_of(ctx, repo, volume, given)
+    return base, "" if manifest is None else str(manifest.facts.get("snapshot", ""))
 
 
 def _changed(
@@ -142,16 +121,5 @@ def _closing(
 
 
 def _outputs(manifest: exports.Manifest, size_bytes: int) -> ExportSnapshotOutputs:
-    return ExportSnapshotOutputs(
-        export=manifest.export,
-        bytes_read=manifest.bytes_read,
-        bytes_new=manifest.bytes_new,
-        bytes_stored=manifest.bytes_stored,
-        volume=manifest.source,
-        size_bytes=size_bytes,
-        method=str(manifest.facts["method"]),
-        reason=str(manifest.facts["reason"]),
-        blocks=str(manifest.facts["blocks"]),
-        bytes_skipped=size_bytes - manifest.bytes_read,
-        base_snapshot=str(manifest.facts["baseSnapshot"]),
-    )
+    described = volume_exports.described(manifest, size_bytes)
+    return ExportSnapshotOutputs(**described, base_snapshot=str(manifest.facts["baseSnapshot"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,17 @@ def of_paths(paths: Sequence[str], budget: estimates.Budget, *, exclude: Sequenc
             return None
         counted.add(real, (os.fsencode(real.name),))
     return estimates.Size(bytes=counted.total, is_whole=counted.is_whole)
+
+
+def of_volume(volume: str, budget: estimates.Budget) -> estimates.Size | None:
+    """Return how much a block device or a raw image holds; of a device all counts, since nobody knows its holes."""
+    path = Path(volume).resolve()
+    with contextlib.suppress(OSError, ValueError):
+        facts = path.stat()
+        if stat.S_ISBLK(facts.st_mode):
+            kernel = Path(f"/sys/dev/block/{os.major(facts.st_rdev)}:{os.minor(facts.st_rdev)}/size")
+            return estimates.Size(bytes=int(kernel.read_text()) * _BLOCK)
+    return of_paths([volume], budget)
 
 
 @dataclass(slots=True, kw_only=True)

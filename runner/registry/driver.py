@@ -248,6 +248,59 @@ class WriteBlocks(Protocol):
         """Tell whether the volume that exists now was created with this token; an empty token never matches."""
 
 
+class RestingVolume(BlockReader, Protocol):
+    """Reads blocks of a volume itself."""
+
+    def confirm(self) -> None:
+        """Make sure that nobody has written to it since it was opened.
+
+        Raises:
+            StorageUnavailable: If somebody has.
+        """
+
+
+class BlockUpdater(Protocol):
+    """Reads and writes blocks of a volume that exists; safe from several threads for different blocks."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of what is to be there; the volume may be larger."""
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill `target` from `offset` on."""
+
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+        """Write in place."""
+
+    def zero(self, offset: int, length: int) -> None:
+        """Make a stretch zero."""
+
+    def commit(self) -> None:
+        """Make everything durable."""
+
+
+@runtime_checkable
+class AtRest(Protocol):
+    """The driver can work on a volume itself, without a snapshot, while nobody else writes to it."""
+
+    def open_volume(self, volume: str) -> AbstractContextManager[RestingVolume]:
+        """Open a volume for reading.
+
+        Raises:
+            VolumeMissing: If it does not exist.
+            StorageError: RT306 if it has no blocks, RT316 while somebody may write to it.
+        """
+
+    def update_volume(self, volume: str, size_bytes: int) -> AbstractContextManager[BlockUpdater]:
+        """Open a volume that exists for writing in place; what was written stays, also without a commit.
+
+        Raises:
+            VolumeMissing: If it does not exist.
+            StorageError: RT306 if it has no blocks.
+            EnvironmentProblem: RT311 if it is too small or in use.
+        """
+
+
 @runtime_checkable
 class LeavesOut(Protocol):
     """The driver copies directories of this machine, which may hold the runner's own."""

@@ -30,6 +30,7 @@ def export_volume(
     progress: Progress,
     facts: Mapping[str, CborValue] | None = None,
     run: str = "",
+    confirm: Callable[[], None] = lambda: None,
 ) -> ExportResult:
     """Export a volume.
 
@@ -46,6 +47,7 @@ def export_volume(
         progress: Called with how far it has come and the size of the volume, in bytes.
         facts: Kept in the manifest for whoever makes the next export, beside how this one was made; None keeps nothing.
         run: The run, shown to others who find the repository locked.
+        confirm: Called when all has been read, before the export can be found; what it raises gives the export up.
 
     Raises:
         RepositoryLocked: If the lock of the export was lost.
@@ -53,22 +55,20 @@ def export_volume(
     size = reader.size_bytes
     with repo.writer(token=token, cancel=cancel, run=run) as writer:
         # Only under the lock of the writer is it certain that no pruning takes the base away.
+        stats = writer.stats
         parent, reason = _parent(repo, base)
-        if parent is None:
-            method, extents = "full", reader.allocated()
-        elif isinstance(changed, Incomparable):
-            method, reason, extents = "rescan", changed.reason, reader.allocated()
-        else:
-            method, extents = "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, size)
+        if parent is not None and isinstance(changed, Incomparable):
+            reason = changed.reason
+        method, extents = _to_read(parent, changed, reader)
         source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().fetch)
         capture = volume_capture.Capture(writer, reader, source_map, keep=method == "changed", progress=progress)
         root = capture.run(regions.regions(extents, size))
+        confirm()
         body: dict[str, CborValue] = {"size": size, "chunkSize": CHUNK, "level": capture.level}
-        roots = [] if root == HOLE else [root]
-        stats = writer.stats
-        way = {"method": method, "reason": reason, "blocks": _blocks(method, stats.bytes_read, size)}
-        kept: dict[str, CborValue] = {} if facts is None else {**facts, **way}
-        export = writer.finish({"kind": KIND, "source": source, "roots": roots, "body": body, "facts": kept})
+        kept = None if facts is None else {**facts, **_way(method, reason, stats.bytes_read, size)}
+        export = writer.finish(
+            {"kind": KIND, "source": source, "roots": _roots(root), "body": body, "facts": kept or {}}
+        )
     return ExportResult(
         export=export,
         bytes_read=stats.bytes_read,
@@ -77,6 +77,21 @@ def export_volume(
         method=method,
         reason=reason,
     )
+
+
+def _to_read(
+    parent: volume_map.VolumeRoot | None, changed: Iterator[Extent] | Incomparable, reader: BlockReader
+) -> tuple[str, Iterator[Extent]]:
+    """Return the method, and what is read by it."""
+    if parent is None:
+        return "full", reader.allocated()
+    if isinstance(changed, Incomparable):
+        return "rescan", reader.allocated()
+    return "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, reader.size_bytes)
+
+
+def _roots(root: bytes) -> list[bytes]:
+    return [] if root == HOLE else [root]
 
 
 def _parent(repo: repository.Repository, base: ids.ExportId | None) -> tuple[volume_map.VolumeRoot | None, str]:
@@ -90,11 +105,10 @@ def _parent(repo: repository.Repository, base: ids.ExportId | None) -> tuple[vol
         return None, f"the earlier export {base} is gone"
 
 
-def _blocks(method: str, bytes_read: int, size_bytes: int) -> str:
-    """Say in one word which blocks were read."""
-    if method == "changed":
-        return "changed"
-    return "all" if bytes_read >= size_bytes else "allocated"
+def _way(method: str, reason: str, bytes_read: int, size_bytes: int) -> dict[str, CborValue]:
+    """Say how an export was made, and in one word which blocks were read."""
+    blocks = "all" if bytes_read >= size_bytes else "allocated"
+    return {"method": method, "reason": reason, "blocks": "changed" if method == "changed" else blocks}
 
 
 def restore_volume(
@@ -125,6 +139,18 @@ def size_of(repo: repository.Repository, export: ids.ExportId) -> int:
     return _root(repo.manifest(export)).size_bytes
 
 
+def data_of(repo: repository.Repository, export: ids.ExportId) -> int:
+    """Return how much of an exported volume is stored, that is not zero; only its map is read.
+
+    Raises:
+        ExportMissing: If there is no such export.
+    """
+    volume = map_of(repo, export, repo.reader())
+    size = volume.root.size_bytes
+    offsets = (offset for batch in _batches(volume) for offset, _ in batch)
+    return sum(min(CHUNK, size - offset) for offset in offsets)
+
+
 def verify_volume(
     repo: repository.Repository,
     export: ids.ExportId,
@@ -149,7 +175,6 @@ def _scatter(
     cancel: cancels.CancelToken,
     progress: Progress,
 ) -> int:
-    root = _root(repo.manifest(export))
     done = 0
 
     def count(size: int) -> None:
@@ -157,8 +182,17 @@ def _scatter(
         done += size
         progress(done, None)
 
-    chunks.scatter(_batches(volume_map.MapReader(root, chunks.fetch)), sink, cancel, count)
+    chunks.scatter(_batches(map_of(repo, export, chunks)), sink, cancel, count)
     return done
+
+
+def map_of(repo: repository.Repository, export: ids.ExportId, chunks: reader.Reader) -> volume_map.MapReader:
+    """Return the map of an exported volume.
+
+    Raises:
+        ExportMissing: If there is no such export.
+    """
+    return volume_map.MapReader(_root(repo.manifest(export)), chunks.fetch)
 
 
 def _batches(volume: volume_map.MapReader) -> Iterator[Sequence[tuple[int, bytes]]]:

@@ -104,7 +104,9 @@ def _refuse(target: Path, *, overwrite: bool) -> None:
         raise failures.exists(target)
     if not stat.S_ISREG(target.lstat().st_mode):
         raise errors.EnvironmentProblem(
-            f"{target} exists and is no image, so it is not replaced", code="RT310", hint="choose another target"
+            f"{target} exists and is no image, so it is not replaced",
+            code="RT310",
+            hint="choose another target; a block device is written in place with `mode: differences`",
         )
 
 

@@ -2,7 +2,8 @@
 
 An image is copied by reflink, which takes a moment and shares the blocks; where the file system cannot do that, its
 data is copied, and an image that is written to meanwhile is refused. Snapshots of directories are copied file by
-file: they are not of one moment, have no blocks, and are read by path.
+file: they are not of one moment, have no blocks, and are read by path. A block device has no snapshots here; it can be
+read and written while nobody else uses it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from runner.base import clock as clocks
 from runner.base import files, ids, own_places
 from runner.registry import driver
 from runner.storage import failures, leftovers, new_file
-from runner.storage.file import comparing, copying, image, layout
+from runner.storage.file import at_rest, comparing, copying, device, image, layout
 
 # Another process may remove the empty directory of snapshots again before this one has put something there.
 _ATTEMPTS = 5
@@ -133,6 +134,14 @@ class FileDriver:
         """Start a new image beside its final name; the token becomes an extended attribute of it."""
         return image.created(volume, size_bytes, self._clock.now(), overwrite=overwrite, token=token)
 
+    def open_volume(self, volume: str) -> AbstractContextManager[at_rest.Resting]:
+        """Open a block device or an image itself."""
+        return at_rest.opened(volume)
+
+    def update_volume(self, volume: str, size_bytes: int) -> AbstractContextManager[at_rest.Updater]:
+        """Open a block device or an image for bringing it to another content in place."""
+        return at_rest.updated(volume, size_bytes)
+
     def made_with(self, volume: str, token: str) -> bool:
         """Tell whether an image carries this token; False where the file system has no extended attributes."""
         return new_file.made_with(layout.volume_path(volume), token, self._clock.now())
@@ -141,6 +150,12 @@ class FileDriver:
         path = layout.volume_path(volume)
         if not path.exists():
             raise driver.VolumeMissing(f"there is no volume {volume}", hint="check the path of the image or directory")
+        if device.is_device(path):
+            raise driver.StorageError(
+                f"{volume} is a block device, of which this machine can take no snapshot",
+                code="RT306",
+                hint="stop what writes to it, and export it with ExportVolume; or use the driver of its storage",
+            )
         if path == path.parent or not (path.is_dir() or path.is_file()):
             raise driver.StorageError(
                 f"{volume} is neither an image nor a directory that can be copied beside itself", code="RT306"

@@ -16,9 +16,9 @@ from runner.storage.file import comparing, layout
 class Reader:
     """Reads an image through one descriptor, which its opener closes."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, size_bytes: int | None = None) -> None:
         self._descriptor = descriptor
-        self._size = os.fstat(descriptor).st_size
+        self._size = os.fstat(descriptor).st_size if size_bytes is None else size_bytes
 
     @property
     def size_bytes(self) -> int:
@@ -57,18 +57,23 @@ class Writer:
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write within the volume."""
-        rest = memoryview(data).cast("B")
-        if offset < 0 or offset + len(rest) > self._size:
-            raise ValueError("a write reaches over the end of the volume")
-        with failures.translated(self._new.target):
-            while rest:
-                count = os.pwrite(self._descriptor, rest, offset)
-                offset += count
-                rest = rest[count:]
+        write(self._descriptor, offset, data, self._size, self._new.target)
 
     def commit(self) -> None:
         """Make the image durable and give it its name."""
         self._new.commit()
+
+
+def write(descriptor: int, offset: int, data: bytes | bytearray | memoryview, size_bytes: int, path: Path) -> None:
+    """Write all of some data within a volume of a size; the path is for errors."""
+    rest = memoryview(data).cast("B")
+    if offset < 0 or offset + len(rest) > size_bytes:
+        raise ValueError("a write reaches over the end of the volume")
+    with failures.translated(path):
+        while rest:
+            count = os.pwrite(descriptor, rest, offset)
+            offset += count
+            rest = rest[count:]
 
 
 @contextmanager

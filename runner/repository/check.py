@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from runner.base import cancel as cancels
 from runner.base import errors
 from runner.model.restore_point import RestorePoint
 from runner.registry import location as locations
 from runner.repository import (
+    condemned,
     config,
     failures,
     keyslots,
     locks,
+    losses,
     marks,
     packs,
     points,
@@ -26,6 +29,9 @@ from runner.repository import (
 from runner.repository import index as indexes
 from runner.repository import repository as repositories
 from runner.repository import segments as index_segments
+
+# Of a percent.
+_HUNDREDTH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +55,21 @@ class Report:
 
     Attributes:
         problems: Ordered by object; empty when all is well.
+        conditions: Restore points that cannot be restored completely, oldest first, and what of them is gone.
+        packs: How many packs the index names.
+        packs_read: Of how many of these all data was read.
         unused_packs: Packs that no index names: left by interrupted exports, removed by pruning, no problem.
         bytes_read: Content that was read and hashed again.
         locked: Whether pruning was kept out; where that was not possible, it may have removed what vanished meanwhile.
     """
 
     problems: tuple[Problem, ...]
+    conditions: tuple[losses.PointCondition, ...]
     objects: int
     restore_points: int
     chunks: int
+    packs: int
+    packs_read: int
     unused_packs: int
     bytes_read: int
     locked: bool
@@ -67,6 +79,7 @@ def check(
     repo: repositories.Repository,
     read_data: bool,
     *,
+    percent: int = 100,
     cancel: cancels.CancelToken | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Report:
@@ -76,7 +89,8 @@ def check(
 
     Args:
         repo: The repository.
-        read_data: Whether to read all chunks and hash them again; otherwise only metadata is read.
+        read_data: Whether to read chunks and hash them again; otherwise only metadata is read.
+        percent: How many of the packs are read then. They change every week so that each gets its turn.
         cancel: Says when to give up.
         progress: Called with the number of packs done and of all.
 
@@ -86,7 +100,7 @@ def check(
     with contextlib.ExitStack() as stack:
         locked = _lock(repo, stack)
         return _Check(repo, cancel or cancels.CancelToken(), progress or (lambda *_: None)).run(
-            read_data, locked=locked
+            percent if read_data else 0, locked=locked
         )
 
 
@@ -113,16 +127,19 @@ class _Check:
         self._progress = progress
         self._problems: dict[str, str] = {}
         self._indexed: Counter[bytes] = Counter()
+        self._packs: dict[bytes, int] = {}
+        self._damaged: set[condemned.Place] = set()
+        self._read: list[int] = []
         # An index of its own, which does without the segments that are damaged.
         self._index = indexes.Index(repo.location, repo.keys, loaded=True)
         self._view = repositories.Repository(
             repo.location, repo.keys, random=repo.random, clock=repo.clock, index=self._index
         )
 
-    def run(self, read_data: bool, *, locked: bool) -> Report:
+    def run(self, percent: int, *, locked: bool) -> Report:
         self._check_heads()
         self._check_segments()
-        unused, read = self._check_packs(read_data)
+        unused = self._check_packs(share_of_week(self._repo.clock.now(), percent))
         found = self._check_points()
         self._check_mutable()
         concerned = self._concerned(found)
@@ -136,11 +153,14 @@ class _Check:
         ]
         return Report(
             problems=tuple(problems),
+            conditions=self._conditions([point for point in found if concerned[point.id]]),
             objects=sum(not info.name.startswith(locks.PREFIX) for info in self._repo.location.list("")),
             restore_points=len(found),
             chunks=self._indexed.total(),
+            packs=len(self._indexed),
+            packs_read=len(self._read),
             unused_packs=unused,
-            bytes_read=read,
+            bytes_read=sum(self._read),
             locked=locked,
         )
 
@@ -174,29 +194,28 @@ class _Check:
             else:
                 self._index.adopt(name)
 
-    def _check_packs(self, read_data: bool) -> tuple[int, int]:
-        missing = set(self._indexed)
-        unused = read = done = 0
+    def _check_packs(self, is_chosen: Callable[[bytes], bool]) -> int:
+        unused = done = 0
         chunks = reader.Reader(self._repo.location, self._repo.keys, self._index, rehash=True)
-        listed = list(self._repo.location.list(packs.PREFIX))
+        for info in self._repo.location.list(packs.PREFIX):
+            salt = records.salt_of(info.name)
+            if salt is None or salt not in self._indexed:
+                unused += 1
+            else:
+                self._packs[salt] = info.size
         with futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="check") as pool:
-            tasks = []
-            for info in listed:
-                salt = records.salt_of(info.name)
-                if salt is None or salt not in self._indexed:
-                    unused += 1
-                    continue
-                missing.discard(salt)
-                tasks.append(pool.submit(self._check_pack, chunks, salt, info.size, read_data))
+            tasks = [
+                pool.submit(self._check_pack, chunks, salt, size, is_chosen(salt)) for salt, size in self._packs.items()
+            ]
             for task in futures.as_completed(tasks):
-                read += task.result()
+                task.result()
                 done += 1
                 self._progress(done, len(tasks))
-        for salt in missing:
+        for salt in self._indexed.keys() - self._packs.keys():
             self._problems[records.pack_name(salt)] = f"{records.pack_name(salt)} is missing"
-        return unused, read
+        return unused
 
-    def _check_pack(self, chunks: reader.Reader, salt: bytes, size: int, read_data: bool) -> int:
+    def _check_pack(self, chunks: reader.Reader, salt: bytes, size: int, read_data: bool) -> None:
         self._cancel.raise_if_cancelled()
         name = records.pack_name(salt)
         try:
@@ -205,14 +224,32 @@ class _Check:
             known = sum(found == record for record in directory for found in self._index.find_all(record.id))
             if known != self._indexed[salt]:
                 raise failures.damaged(name, "its directory and the index do not agree")
-            if not read_data:
-                return 0
-            return sum(len(content) for _, content in chunks.fetch_records(directory))
+            if read_data:
+                self._read.append(self._read_chunks(chunks, directory))
         except locations.ObjectMissing:
             self._problems[name] = f"{name} is missing"
+            self._packs.pop(salt, None)
         except failures.RepositoryDamaged as problem:
             self._note(name, problem)
-        return 0
+
+    def _read_chunks(self, chunks: reader.Reader, directory: Sequence[records.Record]) -> int:
+        try:
+            return sum(len(content) for _, content in chunks.fetch_records(directory))
+        except failures.RepositoryDamaged as problem:
+            self._note(records.pack_name(directory[0].pack), problem)
+        # Now each by itself, to learn what is left.
+        read = 0
+        for record in directory:
+            try:
+                read += len(chunks.open_record(record))
+            except failures.RepositoryDamaged:
+                self._damaged.add((record.pack, record.ordinal))
+        return read
+
+    def _conditions(self, concerned: list[RestorePoint]) -> tuple[losses.PointCondition, ...]:
+        held = losses.Remains(repo=self._view, packs=self._packs, damaged=self._damaged)
+        found = [held.assess(point, self._cancel) for point in concerned]
+        return tuple(each for each in found if each.condition is not losses.Condition.COMPLETE)
 
     def _check_points(self) -> list[RestorePoint]:
         found = []
@@ -269,3 +306,16 @@ class _Check:
 
 def _own_point(name: str) -> tuple[str, ...]:
     return (name.removeprefix(points.PREFIX),) if name.startswith(points.PREFIX) else ()
+
+
+def share_of_week(now: datetime, percent: int) -> Callable[[bytes], bool]:
+    """Return whether a pack is among so many percent; after as many weeks as it takes, each was once."""
+    week = (now - datetime.fromtimestamp(0, UTC)) // timedelta(weeks=1)
+    width = percent * _HUNDREDTH
+    start = week * width
+
+    def is_chosen(salt: bytes) -> bool:
+        # Salts are random, so equal parts of their range hold about as many packs.
+        return (int.from_bytes(salt[:4], "big") - start) % (100 * _HUNDREDTH) < width
+
+    return is_chosen

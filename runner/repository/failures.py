@@ -80,6 +80,8 @@ def damaged(name: str, what: str) -> RepositoryDamaged:
     """
     return RepositoryDamaged(
         f"{name} is damaged: {what}",
-        hint="run `runner repository check --read-data` to learn which restore points are concerned",
+        hint="run `runner repository repair` to rebuild it from the packs"
+        if name.startswith("index/")
+        else "run `runner repository check --read-data` to learn which restore points are concerned",
         context={"object": name},
     )

@@ -112,10 +112,14 @@ class Segment:
             raise failures.damaged(self._object, "a record names a pack that is not listed")
         return records.Record(self.packs[pack], *fields[:7])
 
+    def records_of(self, block: int) -> Iterator[records.Record]:
+        """Yield the records of one block."""
+        for fields in _RECORD.iter_unpack(self.read_block(block)):
+            yield self._decode(fields)
+
     def __iter__(self) -> Iterator[records.Record]:
         for block in range(self.blocks):
-            for fields in _RECORD.iter_unpack(self.read_block(block)):
-                yield self._decode(fields)
+            yield from self.records_of(block)
 
 
 def write(

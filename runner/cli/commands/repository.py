@@ -11,7 +11,13 @@ import click
 from runner.base import codes, durations, quantities
 from runner.cli import application, commanding, follow_ups, options, phrases, shapes
 from runner.cli import console as consoles
-from runner.cli.commands import repository_browse, repository_diff, repository_key, repository_stats
+from runner.cli.commands import (
+    repository_browse,
+    repository_diff,
+    repository_key,
+    repository_repair,
+    repository_stats,
+)
 from runner.repository import check as checks
 from runner.repository import failures
 from runner.repository import prune as pruning
@@ -41,11 +47,18 @@ def init(console: consoles.Console, location: str | None, passphrase_file: Path 
 
 
 @command.command("check")
-@click.option("--read-data", is_flag=True, help="Also read all data and hash it again.")
+@click.option(
+    "--read-data",
+    type=click.IntRange(1, 100),
+    is_flag=False,
+    flag_value=100,
+    metavar="[PERCENT]",
+    help="Also read data and hash it again: all of it, or in so many percent of the packs, others every week.",
+)
 @options.location
 @options.passphrase_file
 @click.pass_obj
-def check(console: consoles.Console, read_data: bool, location: str | None, passphrase_file: Path | None) -> int:
+def check(console: consoles.Console, read_data: int | None, location: str | None, passphrase_file: Path | None) -> int:
     """Look for damage, and name the restore points that it concerns.
 
     Without --read-data only what the repository knows about its data is read. Nothing is changed; the
@@ -53,7 +66,7 @@ def check(console: consoles.Console, read_data: bool, location: str | None, pass
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
-    report = checks.check(repository, read_data)
+    report = checks.check(repository, read_data is not None, percent=read_data or 100)
     if not report.locked:
         console.note(
             "the location is read-only, so this check could not lock it: "
@@ -98,6 +111,7 @@ def prune(
     return codes.Exit.OK
 
 
+command.add_command(repository_repair.command)
 command.add_command(repository_key.command)
 command.add_command(repository_browse.ls)
 command.add_command(repository_browse.cat)
@@ -107,10 +121,12 @@ command.add_command(repository_stats.stats)
 
 def _remedy(report: checks.Report) -> str:
     concerned = sorted({point[:8] for problem in report.problems for point in problem.restore_points})
+    damaged = {problem.object.partition("/")[0] for problem in report.problems}
+    first = "run `runner repository repair`, which rebuilds the index; then " if damaged & {"index", "gc"} else ""
     if not concerned:
-        return "no restore point needs what is damaged; put the objects back from a copy of the repository"
+        return f"{first}no restore point needs what is damaged; put the objects back from a copy of the repository"
     return (
-        "put the objects back from a copy of the repository, or make a new backup; "
+        f"{first}put the objects back from a copy of the repository, or make a new backup; "
         f"these restore points are concerned: {', '.join(concerned)}"
     )
 
@@ -146,7 +162,13 @@ def _report(console: consoles.Console, report: checks.Report) -> Iterator[str]:
         yield console.style(f"✗ {problem.object}", fg="red") + f": {problem.message}"
         if problem.restore_points:
             yield f"    needed by {', '.join(point[:8] for point in problem.restore_points)}"
-    read = f", {quantities.bytes_for_people(report.bytes_read)} read" if report.bytes_read else ""
+    yield from repository_repair.conditions(console, report.conditions)
+    read = (
+        f", {quantities.bytes_for_people(report.bytes_read)} read in {report.packs_read} of "
+        f"{phrases.count(report.packs, 'pack')}"
+        if report.packs_read
+        else ""
+    )
     checked = (
         f"{phrases.count(report.objects, 'object')}, {phrases.count(report.restore_points, 'restore point')}{read}"
     )

@@ -390,6 +390,10 @@ def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(
     failed = cli("repository", "check", "--read-data")
     assert "error[RT415]: " in failed.err
     assert f"these restore points are concerned: {point[:8]}" in failed.err
+    gone = f"restore point {point[:8]} can be restored in part\n    gone from files: papers/letter.txt\n"
+    assert gone in failed.out
+    assert re.search(r"read in (\d+) of \1 packs?\n", cli("repository", "check", "--read-data=100").out)
+    assert cli("repository", "check", "--read-data=0").code == codes.Exit.USAGE
     verified = cli("restore-points", "verify")
     assert (verified.code, "error[RT415]: 1 of 1 restore point" in verified.err) == (codes.Exit.FAILED, True)
 

@@ -222,7 +222,8 @@ def test_restore_points(backup: None, prints: Prints) -> None:
 def test_a_damaged_repository(backup: None, prints: Prints, state_dir: Path) -> None:
     pack = next(path for path in (state_dir / "repository" / "data").rglob("*") if path.is_file())
     pack.unlink()
-    assert prints("repository", "check", command="repository check", code=1)[0]["problems"]
+    assert prints("repository", "check", command="repository check", code=1)[0]["conditions"]
+    assert prints("repository", "repair", command="repository repair", code=1)[0]["packsMissing"]
     found = prints("restore-points", "verify", command="restore-points verify", code=1)
     assert any(point["problems"] for point in found)
 
@@ -235,7 +236,7 @@ def test_profiles(prints: Prints, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_repository(backup: None, prints: Prints) -> None:
-    for name in ("check", "stats", "prune"):
+    for name in ("check", "stats", "prune", "repair"):
         prints("repository", name, command=f"repository {name}")
 
 

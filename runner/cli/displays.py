@@ -14,10 +14,11 @@ from runner.base.jsonvalue import JsonValue
 from runner.cli import console as consoles
 from runner.cli import pace
 from runner.cli import settings as settings_module
-from runner.engine import host
 
 if TYPE_CHECKING:
     from rich import progress as rich_progress
+
+    from runner.engine import host
 
 _EVERY = timedelta(seconds=10)
 

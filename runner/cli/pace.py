@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from runner.base import clock as clocks
 from runner.base import durations, quantities
-from runner.engine import host
+
+if TYPE_CHECKING:
+    from runner.engine import host
 
 # The rate is that of this long ago until now: long enough to be steady, short enough to follow a change.
 _WINDOW_S = 30.0

@@ -7,12 +7,15 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from runner.base import clock as clocks
 from runner.cli import console as consoles
 from runner.cli import displays
 from runner.cli import settings as settings_module
-from runner.engine import host
+
+if TYPE_CHECKING:
+    from runner.engine import host
 
 # Called with how much is done, and how much there is in all, if that is known; from any thread.
 Report = Callable[[int, int | None], None]
@@ -30,10 +33,12 @@ def watched(console: consoles.Console, clock: clocks.Clock, name: str, *, unit: 
         name: What is shown in front: the work, or what it works on.
         unit: What is counted.
     """
-    with _terminable(), _display(console, clock) as show, contextlib.ExitStack() as stack:
+    with terminable(), _display(console, clock) as show, contextlib.ExitStack() as stack:
         if show is None:
             yield _unseen
             return
+        from runner.engine import host  # much of the engine comes with it, and most commands end before they report
+
         show.started(name)
         stack.callback(show.ended, name)
         yield lambda done, total: show.progress(
@@ -54,7 +59,8 @@ def _display(console: consoles.Console, clock: clocks.Clock) -> Iterator[display
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does while the context is open."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -15,6 +15,7 @@ from runner.cli.commands import (
     repository_browse,
     repository_diff,
     repository_key,
+    repository_mount,
     repository_repair,
     repository_stats,
 )
@@ -116,6 +117,7 @@ command.add_command(repository_key.command)
 command.add_command(repository_browse.ls)
 command.add_command(repository_browse.cat)
 command.add_command(repository_diff.diff)
+command.add_command(repository_mount.mount)
 command.add_command(repository_stats.stats)
 
 

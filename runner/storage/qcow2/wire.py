@@ -1,4 +1,4 @@
-"""The numbers and structures of the NBD protocol that this client speaks: fixed newstyle, structured replies.
+"""The numbers and structures of the NBD protocol as it is spoken here: fixed newstyle, structured replies.
 
 From the public description of the protocol (`doc/proto.md` of the NBD project).
 """
@@ -29,6 +29,9 @@ HOLE = struct.Struct(">QI")
 NUMBER = struct.Struct(">I")
 ERROR = struct.Struct(">IH")
 EXPORT_INFO = struct.Struct(">HQH")
+BLOCK_SIZE_INFO = struct.Struct(">HIII")
+EXPORT_HEAD = struct.Struct(">QH")
+SHORT = struct.Struct(">H")
 DESCRIPTOR = struct.Struct(">II")
 
 
@@ -42,8 +45,13 @@ class Handshake(IntFlag):
 class Option(IntEnum):
     """What is asked for before the transmission."""
 
+    EXPORT_NAME = 1
+    ABORT = 2
+    LIST = 3
+    INFO = 6
     GO = 7
     STRUCTURED_REPLY = 8
+    LIST_META_CONTEXT = 9
     SET_META_CONTEXT = 10
 
 
@@ -51,15 +59,30 @@ class OptionReply(IntEnum):
     """What comes back; everything above `ERROR` is a refusal."""
 
     ACK = 1
+    SERVER = 2
     INFO = 3
     META_CONTEXT = 4
     ERROR = 1 << 31
+    UNSUPPORTED = ERROR + 1
+    INVALID = ERROR + 3
+    UNKNOWN = ERROR + 6
+    TOO_BIG = ERROR + 9
 
 
 class Info(IntEnum):
     """Kinds of information about an export."""
 
     EXPORT = 0
+    BLOCK_SIZE = 3
+
+
+class Transmission(IntFlag):
+    """What an export says of itself."""
+
+    HAS_FLAGS = 1 << 0
+    READ_ONLY = 1 << 1
+    SEND_DONT_FRAGMENT = 1 << 7
+    CAN_MULTI_CONN = 1 << 8
 
 
 class Command(IntEnum):
@@ -76,6 +99,8 @@ class CommandFlag(IntFlag):
     """How it is to be done."""
 
     NONE = 0
+    # One stretch is enough for an answer about what lies where.
+    ONE = 1 << 3
     # The server answers a read in one piece. It then reads, instead of asking first what is allocated: in the snapshot
     # of a volume in use that answer could be out of date before it arrives.
     DONT_FRAGMENT = 1 << 2
@@ -95,6 +120,7 @@ class Chunk(IntEnum):
     OFFSET_HOLE = 2
     BLOCK_STATUS = 5
     ERROR = 1 << 15
+    REFUSED = ERROR + 1
 
 
 class Allocation(IntFlag):

@@ -10,7 +10,7 @@ import pydantic
 
 from runner.base import errors, ids
 from runner.functions import volume_exports
-from runner.registry import args, context, driver
+from runner.registry import args, context, driver, estimates
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
 
@@ -84,6 +84,24 @@ def find_export(ctx: context.PhaseContext, args: ExportSnapshotArgs, token: str)
     repo = ctx.service(repository.Repository)
     manifest = repo.find_export(token)
     return None if manifest is None else _outputs(manifest, volumes.size_of(repo, manifest.export))
+
+
+@export_snapshot.foreseer
+def foresee(call: estimates.Call) -> estimates.Way | None:
+    """Ask the driver of the volume whose snapshot is taken in the same run."""
+    made = call.made_by.get("snapshot")
+    if made is None or made.function != "SnapshotVolume":
+        return None
+    name, volume = str(made.arguments.get("driver", "file")), made.arguments.get("volume")
+    storage = call.driver(name)
+    if storage is None:
+        return None
+    if not isinstance(storage, driver.ChangedBlocks):
+        return estimates.Way(method="rescan", reason=f"the driver {name} cannot tell what changed")
+    if isinstance(volume, str) and isinstance(storage, driver.ForeseesChanges):
+        return storage.foresee_changes(volume)
+    reason = f"the driver {name} compares with the snapshot of the last restore point; without that all is read"
+    return estimates.Way(method="changed", reason=reason)
 
 
 def _base(

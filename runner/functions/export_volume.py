@@ -8,6 +8,8 @@ from runner.registry import args, context, driver, estimates
 from runner.registry.args import argument
 from runner.registry.function import Effects, function
 
+_REASON = "it is read without a snapshot, so nothing tells what changed"
+
 
 class ExportVolumeArgs(args.Arguments):
     """Arguments of `ExportVolume`."""
@@ -47,7 +49,7 @@ def export_volume(ctx: context.PhaseContext, args: ExportVolumeArgs) -> ExportVo
             source=args.volume,
             token=ctx.token,
             base=base,
-            changed=driver.Incomparable("it was read without a snapshot, so nothing tells what changed"),
+            changed=driver.Incomparable(_REASON),
             cancel=ctx.cancel,
             progress=lambda done, total: ctx.progress(done, total, "bytes", args.volume),
             facts={},
@@ -75,6 +77,12 @@ def find_export(ctx: context.PhaseContext, args: ExportVolumeArgs, token: str) -
 def estimate(args: ExportVolumeArgs, budget: estimates.Budget) -> estimates.Size | None:
     """Take the size of the device or image, where it is one of this machine."""
     return tree_sizes.of_volume(args.volume, budget) if args.driver == "file" else None
+
+
+@export_volume.foreseer
+def foresee(call: estimates.Call) -> estimates.Way | None:
+    """Say that all will be read."""
+    return estimates.Way(method="rescan", reason=_REASON)
 
 
 def _storage(ctx: context.PhaseContext, args: ExportVolumeArgs) -> driver.AtRest:

@@ -88,6 +88,8 @@ def _facts(found: Prospect) -> Iterator[str]:
         yield f"cleaned up by {node.cleanup.function} once it has started, whatever happens"
     if found.size is not None:
         yield f"{wording.size(found.size)} of data"
+    if found.way is not None:
+        yield wording.way(found.way)
     yield from (
         f"will fail: {wording.problem(problem)}" for problem in found.problems if "argument" not in problem.context
     )

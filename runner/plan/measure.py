@@ -1,8 +1,8 @@
-"""Hold the arguments that are known against the functions: do they fit, and how much data would the calls read?"""
+"""Hold the arguments that are known against the functions: do they fit, how much would the calls read, and how?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from runner.base import errors
@@ -15,7 +15,8 @@ from runner.templates import evaluate
 
 def measured(outlook: Outlook, registry: registries.Registry, budget: estimates.Budget) -> Outlook:
     """Return an outlook with sizes, and with the arguments that their function would refuse among the problems."""
-    return replace(outlook, phases=tuple(_measured(each, registry, budget) for each in outlook.phases))
+    phases = [_measured(each, registry, budget) for each in outlook.phases]
+    return replace(outlook, phases=tuple(replace(each, way=_way(each, phases, registry)) for each in phases))
 
 
 def total(outlook: Outlook) -> estimates.Size | None:
@@ -38,6 +39,32 @@ def _measured(found: Prospect, registry: registries.Registry, budget: estimates.
         return replace(found, problems=(error,))
     known = [size for size in sizes if size is not None]
     return replace(found, size=estimates.total(known)) if known and len(known) == len(sizes) else found
+
+
+def _way(found: Prospect, phases: Sequence[Prospect], registry: registries.Registry) -> estimates.Way | None:
+    """Ask the function of a phase how it would read; of several instances it may differ, so they are not asked."""
+    spec = registry.find(found.node.function)
+    if spec is None or spec.foresee is None or found.decision is Decision.SKIPPED or found.node.foreach is not None:
+        return None
+    by_path = {f"phases.{each.node.id}": each for each in phases if each.node.foreach is None}
+    makers = {
+        argument.name: by_path[argument.later[0].path]
+        for argument in found.arguments
+        if len(argument.later) == 1 and argument.later[0].path in by_path
+    }
+    made_by = {name: estimates.Made(function=of.node.function, arguments=_known(of)) for name, of in makers.items()}
+    try:
+        return spec.foresee(estimates.Call(arguments=_known(found), made_by=made_by, driver=_drivers(registry)))
+    except errors.RunnerError:
+        return None  # the phase will say so, if it matters
+
+
+def _known(found: Prospect) -> dict[str, object]:
+    return {each.name: each.raw for each in found.arguments if each.is_known and not evaluate.secrets_in(each.raw)}
+
+
+def _drivers(registry: registries.Registry) -> Callable[[str], object | None]:
+    return lambda name: registry.drivers[name]() if name in registry.drivers else None
 
 
 def _sizes(

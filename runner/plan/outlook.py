@@ -43,6 +43,7 @@ class Prospect:
         items_from: What its items depend on, where they are not known.
         problems: Why its `when`, its items or its arguments are bound to fail.
         size: How much data it would read, where that can be told.
+        way: How it would read the blocks of a volume, where that can be told.
     """
 
     node: plan.PlanNode
@@ -54,6 +55,7 @@ class Prospect:
     items_from: tuple[Source, ...] = ()
     problems: tuple[errors.RunnerError, ...] = ()
     size: estimates.Size | None = None
+    way: estimates.Way | None = None
 
     @property
     def dooms(self) -> Iterator[errors.RunnerError]:

@@ -62,7 +62,12 @@ def _prospect(found: Prospect) -> JsonObject:
         "itemsFrom": [_source(each) for each in found.items_from],
         "problems": [problem_json(each) for each in found.problems],
         "size": None if found.size is None else _size(found.size),
+        "way": None if found.way is None else _way(found.way),
     }
+
+
+def _way(way: estimates.Way) -> JsonObject:
+    return {"method": way.method, "reason": way.reason, "bytesSkipped": way.skips}
 
 
 def argument_json(found: Argument) -> JsonObject:

@@ -104,6 +104,18 @@ def size(found: estimates.Size) -> str:
     return f"{'about' if found.is_whole else 'at least'} {quantities.bytes_for_people(found.bytes)}"
 
 
+def way(found: estimates.Way) -> str:
+    """Say how the blocks of a volume would be read, and what that saves."""
+    reads = {
+        "changed": "reads what changed",
+        "rescan": "reads everything, stores what is new",
+        "full": "reads everything",
+    }
+    said = f"{reads.get(found.method, found.method)}: {found.reason}"
+    saved = "" if found.skips is None else f"; {quantities.bytes_for_people(found.skips)} need not be read by now"
+    return said + saved
+
+
 def retry(policy: plan.Retry) -> str:
     """Say when a phase is tried again; empty if it never is."""
     if not policy.limit:

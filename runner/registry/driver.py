@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from runner.base import cancel, errors, ids, own_places
+from runner.registry import estimates
 
 
 class StorageError(errors.PermanentError):
@@ -207,6 +208,18 @@ class ChangedBlocks(Protocol):
 
         Raises:
             SnapshotMissing: If the newer snapshot does not exist.
+        """
+
+
+@runtime_checkable
+class ForeseesChanges(Protocol):
+    """The driver can tell before a snapshot is taken how it will find out what changed."""
+
+    def foresee_changes(self, volume: str) -> estimates.Way | None:
+        """Tell it for a volume, without changing anything and without reading its data; None if it has no blocks.
+
+        Raises:
+            StorageError: If the volume cannot be looked at.
         """
 
 

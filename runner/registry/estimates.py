@@ -1,9 +1,10 @@
-"""How much a call would read, told before it is made: what functions return from their `estimate`."""
+"""What a call would read, and in which way, told before it is made: what `estimate` and `foresee` return."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from runner.base import clock as clocks
 
@@ -14,6 +15,45 @@ class Size:
 
     bytes: int
     is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How the blocks of a volume would be read, as far as it can be told before there is a snapshot.
+
+    Attributes:
+        method: `full` (no earlier export), `changed` (what the storage says has changed) or `rescan` (everything,
+            though only what is new is stored).
+        reason: Why, as a clause.
+        skips: Bytes of the volume that would not have to be read if nothing more changed; None if nobody can tell.
+    """
+
+    method: str
+    reason: str
+    skips: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What will make the value of an argument: the call of another phase, with what is known of its arguments."""
+
+    function: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call that will be made, as far as it is known.
+
+    Attributes:
+        arguments: Those that are known, not decoded.
+        made_by: For each other argument that one phase makes: that phase.
+        driver: Returns a storage driver by its name, or None.
+    """
+
+    arguments: Mapping[str, Any]
+    made_by: Mapping[str, Made]
+    driver: Callable[[str], object | None]
 
 
 class Budget:

@@ -15,6 +15,7 @@ from runner.templates import value_types
 Call: TypeAlias = Callable[[context.PhaseContext, Any], "args.Outputs | context.Gate | None"]
 Find: TypeAlias = Callable[[context.PhaseContext, Any, str], "args.Outputs | None"]
 Estimate: TypeAlias = Callable[[Any, estimates.Budget], "estimates.Size | None"]
+Foresee: TypeAlias = Callable[[estimates.Call], "estimates.Way | None"]
 
 
 class Effects(StrEnum):
@@ -38,6 +39,7 @@ class FunctionSpec:
         pure: Whether its arguments and the time decide alone what it returns; rehearsals call it as it is.
         find: Looks for what an earlier attempt with the same token created; None if nothing can be looked for.
         estimate: Says how much data a call would read, without reading or changing any; None if that cannot be told.
+        foresee: Says in which way a call would read a volume, without changing anything; None if that cannot be told.
         distribution: The package that brought it, for error messages.
     """
 
@@ -54,6 +56,7 @@ class FunctionSpec:
     since: str = "0.1"
     find: Find | None = field(default=None)
     estimate: Estimate | None = field(default=None)
+    foresee: Foresee | None = field(default=None)
     distribution: str = "blueprint-runner"
 
     @property
@@ -79,6 +82,11 @@ class FunctionSpec:
         """
         self.estimate = estimate
         return estimate
+
+    def foreseer(self, foresee: Foresee) -> Foresee:
+        """Register the decorated callable as this function's `foresee`."""
+        self.foresee = foresee
+        return foresee
 
 
 def outputs_of(spec: FunctionSpec) -> list[str]:

@@ -19,9 +19,9 @@ from pathlib import Path
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import files, ids, own_places
-from runner.registry import driver
+from runner.registry import driver, estimates
 from runner.storage import failures, leftovers, new_file
-from runner.storage.file import at_rest, comparing, copying, device, image, layout
+from runner.storage.file import at_rest, comparing, copying, device, foreseeing, image, layout
 
 # Another process may remove the empty directory of snapshots again before this one has put something there.
 _ATTEMPTS = 5
@@ -127,6 +127,11 @@ class FileDriver:
         if old.size_bytes > new.size_bytes:
             return driver.Incomparable("the volume has shrunk")
         return _compare(old, new)
+
+    def foresee_changes(self, volume: str) -> estimates.Way | None:
+        """Tell what the next snapshot of an image would be compared with, and what both share on the disk."""
+        with failures.translated(volume):
+            return foreseeing.foresee(layout.volume_path(volume), layout.shelf_of(volume))
 
     def create_volume(
         self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from runner.registry import location as locations
-from runner.repository import condemned, crypto, expired, failures, records, segments
+from runner.repository import condemned, crypto, expired, failures, prefixes, records, segments
 
 Result = TypeVar("Result")
 
@@ -39,6 +39,8 @@ class Index:
         self._location = location
         self._keys = keys
         self._segments: tuple[segments.Segment, ...] = ()
+        self._filter = prefixes.PrefixFilter(())
+        self._recent: tuple[segments.Segment, ...] = ()
         self._loaded = loaded
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
@@ -76,6 +78,8 @@ class Index:
             self._condemned = doomed
             self._suspect = suspect
             self._segments = tuple(sorted([*found, *own], key=lambda segment: segment.name))
+            self._filter = prefixes.PrefixFilter(self._segments)
+            self._recent = ()
 
     def _list(self, known: Mapping[str, segments.Segment]) -> tuple[frozenset[str], list[segments.Segment]]:
         listed = {info.name.removeprefix(segments.PREFIX): info.size for info in self._location.list(segments.PREFIX)}
@@ -110,8 +114,12 @@ class Index:
             self.refresh()
             return
         with self._lock:
-            others = [other for other in self._segments if other.name != name]
-            self._segments = tuple(sorted([*others, segment], key=lambda each: each.name))
+            if any(other.name == name for other in self._segments):
+                return
+            self._filter.add(segment)
+            self._segments = tuple(sorted([*self._segments, segment], key=lambda each: each.name))
+            if self._filter.is_full:
+                self._filter = prefixes.PrefixFilter(self._segments)
 
     def find_all(self, chunk: bytes, bits: int = 256, *, to_keep: bool = False) -> list[records.Record]:
         """Return the records of a chunk.
@@ -136,17 +144,14 @@ class Index:
 
     def absent(self, chunks: Iterable[bytes]) -> set[bytes]:
         """Return those of some chunks that are not there to stay, as `is_held` says."""
-        parts = self.parts
-        missing = set()
-        for chunk in chunks:
-            prefix = int.from_bytes(chunk[:4], "big")
-            if not any(segment.may_hold(prefix) for segment in parts) or not self.is_held(chunk):
-                missing.add(chunk)
-        return missing
+        if not self._loaded:
+            self.refresh()
+        may_hold = self._filter.may_hold
+        return {chunk for chunk in chunks if not may_hold(int.from_bytes(chunk[:4], "big")) or not self.is_held(chunk)}
 
     def find(self, chunk: bytes) -> records.Record | None:
         """Return a record of a chunk, or None."""
-        place = self.place(chunk)
+        place = self.steadily(lambda: self._first(chunk, lambda _: True))
         return None if place is None else place.record
 
     def is_held(self, chunk: bytes) -> bool:
@@ -155,9 +160,7 @@ class Index:
         Raises:
             RepositoryDamaged: If what a pruning has condemned cannot be read.
         """
-        return self.steadily(
-            lambda: any(place.record.id == chunk and not self._is_doomed(place) for place in self._candidates(chunk))
-        )
+        return self.steadily(lambda: self._first(chunk, lambda place: not self._is_doomed(place))) is not None
 
     def place(self, chunk: bytes, rank: Callable[[bytes], int] = lambda _: 0) -> Place | None:
         """Return where the record of a chunk stands in the index, or None; always the same one of several.
@@ -186,12 +189,26 @@ class Index:
             return place.segment in self._suspect or (record.pack, record.ordinal) in doomed.manifests
         return place.segment in self._suspect or record.pack in doomed.packs
 
+    def _first(self, chunk: bytes, accept: Callable[[Place], bool]) -> Place | None:
+        """Look first where the last one was found: what was stored together is mostly looked for together."""
+        parts = self.parts
+        for segment, place in self._search(chunk, (*self._recent, *parts)):
+            if place.record.id == chunk and accept(place):
+                self._recent = (segment,)
+                return place
+        return None
+
     def _candidates(self, chunk: bytes) -> Iterator[Place]:
+        return (place for _, place in self._search(chunk, self.parts))
+
+    def _search(self, chunk: bytes, parts: Iterable[segments.Segment]) -> Iterator[tuple[segments.Segment, Place]]:
         prefix = int.from_bytes(chunk[:4], "big")
-        for segment in self.parts:
+        if not self._filter.may_hold(prefix):
+            return
+        for segment in parts:
             for number in segment.candidates(prefix):
                 record = segment.record(self._block(segment, number // segments.BLOCK), number)
-                yield Place(segment.name, number, record)
+                yield segment, Place(segment.name, number, record)
 
     def steadily(self, search: Callable[[], Result]) -> Result:
         """Read from the index; again if pruning has replaced a segment meanwhile, for the new one was stored before."""

@@ -11,8 +11,8 @@ from runner.repository import index as indexes
 
 # A directory costs as much as some lookups in the index, so one chunk alone does not make it worth reading.
 _WORTH_READING = 3
-# Two packs of the smallest chunks, a hundred of those of volumes.
-_MOST_RECORDS = 65_536
+# One pack of the smallest chunks, some dozens of those of volumes.
+_MOST_RECORDS = 32_768
 
 
 class Neighbours:

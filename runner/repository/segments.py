@@ -65,10 +65,10 @@ class Segment:
         if sys.byteorder == "little":
             self._prefixes.byteswap()
 
-    def may_hold(self, prefix: int) -> bool:
-        """Tell whether there is a record whose id starts with a prefix (4 bytes as an integer)."""
-        first = bisect.bisect_left(self._prefixes, prefix)
-        return first < self.count and self._prefixes[first] == prefix
+    def between(self, low: int, high: int) -> array.array[int]:
+        """Return the prefixes from `low` up to but not including `high`, in order."""
+        first = bisect.bisect_left(self._prefixes, low)
+        return self._prefixes[first : bisect.bisect_left(self._prefixes, high, first)]
 
     def candidates(self, prefix: int) -> range:
         """Return the numbers of the records whose ids start with a prefix (4 bytes as an integer)."""

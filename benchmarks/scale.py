@@ -1,0 +1,169 @@
+"""A repository of 1 TiB in chunks of 64 KiB: memory, time to the first byte; exits non-zero when a number is missed.
+
+    python benchmarks/scale.py [--tib 1.0]
+
+The index names every chunk of a volume of that size and the map of the volume is there; the packs of its data are not,
+for nothing here reads them. Then processes of their own open the repository and read one page of the map, and export
+the volume again with one percent of its chunks changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from runner.registry.driver import Extent  # noqa: E402
+
+CHUNK = 64 * 1024
+MIB = 1024 * 1024
+PASSPHRASE = "benchmark"
+# As many as an export puts into one segment, and as a pack of volume data holds.
+SEGMENT, PACK = 65_536, 700
+OPEN_LIMIT_S = 2.0
+RSS_LIMIT_MIB = 256
+
+
+def chunk_ids(page: int) -> bytes:
+    """Return the ids of one page of the map; they look random and are the same each time."""
+    return random.Random(page).randbytes(128 * 32)
+
+
+def build(place: str, chunks: int) -> None:
+    """Make a repository whose index names so many chunks, and the map of a volume that is made of them."""
+    from runner.base import cancel, clock, ids
+    from runner.locations import directory
+    from runner.repository import crypto, locks, records, repository, segments, volume_map
+
+    location = directory.Directory(place)
+    repo = repository.create(location, PASSPHRASE, clock=clock.SystemClock())
+    with repo.lock(locks.Use.SHARED) as lock, repo.writer(token="base", cancel=cancel.CancelToken(), run="") as writer:
+        level = volume_map.levels_of(chunks)
+        builder = volume_map.MapBuilder(level, lambda page: writer.store([page], crypto.Kind.PAGE)[0])
+        entries: list[bytes] = []
+        for page in range(chunks // 128):
+            content = chunk_ids(page)
+            builder.append(1, writer.store([content], crypto.Kind.PAGE)[0])
+            entries += [
+                records.ENTRY.pack(content[start : start + 32], start, 22_000, CHUNK, start % PACK, 1, 0)
+                for start in range(0, len(content), 32)
+            ]
+            if len(entries) == SEGMENT:
+                groups = {os.urandom(32): entries[start : start + PACK] for start in range(0, SEGMENT, PACK)}
+                segments.write(location, repo.keys, groups, ids.random_bytes, lock=lock.name)
+                entries = []
+        body = {"size": chunks * CHUNK, "chunkSize": CHUNK, "level": level}
+        export = writer.finish({"kind": "volume", "source": "volume", "roots": [builder.finish()], "body": body})
+    print(json.dumps({"export": export}))
+
+
+class Changed:
+    """A volume whose chunks differ from each other and compress to about 2 KiB."""
+
+    def __init__(self, size: int) -> None:
+        self.size_bytes = size
+        self._text = (b"all work and no play " * 4096)[:CHUNK]
+        self._noise = random.Random(5).randbytes(CHUNK)
+
+    def read_into(self, offset: int, target: memoryview) -> None:
+        """Fill the target."""
+        for start in range(0, len(target), CHUNK):
+            part = target[start : start + CHUNK]
+            part[:] = self._text[: len(part)]
+            part[:8] = (offset + start).to_bytes(8, "big")
+            shift = (offset + start) // CHUNK % (CHUNK - 2048)
+            part[8:2056] = self._noise[shift : shift + 2048]
+
+    def allocated(self) -> Iterator[Extent]:
+        """Yield what may hold data: everything."""
+        yield Extent(offset=0, length=self.size_bytes)
+
+
+def child(arguments: argparse.Namespace) -> None:
+    """Do one measured thing in this process and print what came of it."""
+    if arguments.child == "build":
+        build(arguments.repository, arguments.chunks)
+        return
+    from runner.base import cancel, clock
+    from runner.locations import directory
+    from runner.repository import ranges, repository, volume_map, volumes
+
+    started = time.perf_counter()
+    repo = repository.open(directory.Directory(arguments.repository), PASSPHRASE, clock=clock.SystemClock())
+    if arguments.child == "open":
+        manifest = repo.manifest(arguments.base)
+        root = volume_map.VolumeRoot.of(manifest)
+        piece = next(iter(ranges.VolumeContent(root, repo.reader()).pieces(0, 1)))
+        assert piece.chunk == chunk_ids(0)[:32]
+        assert repo.index.find(piece.chunk) is not None
+    else:
+        draw = random.Random(11)
+        numbers = sorted(draw.sample(range(arguments.chunks), arguments.chunks // 100))
+        volumes.export_volume(
+            repo,
+            Changed(arguments.chunks * CHUNK),
+            source="volume",
+            token=os.urandom(4).hex(),
+            base=arguments.base,
+            changed=(Extent(offset=number * CHUNK, length=CHUNK) for number in numbers),
+            cancel=cancel.CancelToken(),
+            progress=lambda *_: None,
+        )
+    work = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"work": work, "peak": peak}))
+
+
+def run(what: str, repository: str, chunks: int, base: str = "") -> dict[str, float | str]:
+    """Run one step in a process of its own."""
+    command = [sys.executable, __file__, "--child", what, "--repository", repository, "--chunks", str(chunks)]
+    done = subprocess.run([*command, "--base", base], cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    result: dict[str, float | str] = json.loads(done.stdout)
+    return result
+
+
+def judged(value: float, limit: float, unit: str) -> str:
+    """Return a number with its limit."""
+    return f"{value:.2f} {unit}  (at most {limit:g}: {'holds' if value <= limit else 'MISSED'})"
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tib", type=float, default=1.0, help="size of the volume")
+    parser.add_argument("--scratch", help="where to work; needs 2 GiB for each TiB")
+    for name in ("child", "repository", "base"):
+        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
+    parser.add_argument("--chunks", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        child(arguments)
+        return 0
+    chunks = int(arguments.tib * 1024**4) // (CHUNK * SEGMENT) * SEGMENT
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
+        base = str(run("build", folder, chunks)["export"])
+        opened = run("open", folder, chunks, base)
+        exported = run("export", folder, chunks, base)
+    print(f"volume of {chunks * CHUNK / 1024**4:.2f} TiB, {chunks / 1e6:.1f} million chunks")
+    # The goal is set for ten million chunks.
+    print("open to the first byte: ", judged(float(opened["work"]), OPEN_LIMIT_S * max(1, chunks / 10e6), "s"))
+    print("peak memory, opening:   ", judged(float(opened["peak"]), RSS_LIMIT_MIB, "MiB"))
+    print(f"export of 1 % changed:   {float(exported['work']):.1f} s")
+    print("peak memory, exporting: ", judged(float(exported["peak"]), RSS_LIMIT_MIB, "MiB"))
+    peak = max(float(opened["peak"]), float(exported["peak"]))
+    return 0 if float(opened["work"]) <= OPEN_LIMIT_S * max(1, chunks / 10e6) and peak <= RSS_LIMIT_MIB else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

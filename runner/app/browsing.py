@@ -132,17 +132,11 @@ def export_row(repository: repositories.Repository, export: PointExport) -> Json
     return {
         "path": export.name,
         "type": export.kind,
-        "size": size_of(manifest),
+        "size": exports.size_of(manifest),
         "files": _number(manifest.facts.get("files")) if export.kind == tree_entries.KIND else None,
         "source": export.source,
         "export": export.export,
     }
-
-
-def size_of(manifest: exports.Manifest) -> int:
-    """Return how many bytes an export has when it is restored, holes included."""
-    found = (manifest.body.get("size"), manifest.body.get("length"), manifest.facts.get("bytes"))
-    return next((size for size in map(_number, found) if size is not None), 0)
 
 
 def _number(value: object) -> int | None:

@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from runner.app import browsing
 from runner.base import ids
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.model.restore_point import PointExport, RestorePoint
@@ -66,7 +65,7 @@ class _Export:
             for change, manifest in (("removed", before), ("added", after)):
                 if manifest is not None:
                     self._count[change] += 1
-                    self._count["bytes"] += browsing.size_of(manifest) if change == "added" else 0
+                    self._count["bytes"] += exports.size_of(manifest) if change == "added" else 0
                     yield self._row(change, manifest.kind, self._sizes(change))
         kind = (after or before or _nothing()).kind
         totals = {name: self._count[name] for name in ("added", "removed", "changed", "bytes")}
@@ -76,7 +75,7 @@ class _Export:
         return {"export": self._name, "change": change, "path": path or self._name, "type": kind, **facts}
 
     def _sizes(self, change: str) -> Mapping[str, JsonValue]:
-        before, after = (None if each is None else browsing.size_of(each) for each in (self._before, self._after))
+        before, after = (None if each is None else exports.size_of(each) for each in (self._before, self._after))
         return {
             "sizeBefore": None if change == "added" else before,
             "sizeAfter": None if change == "removed" else after,
@@ -111,7 +110,7 @@ class _Export:
         )
 
     def _stretches(self, before: exports.Manifest, after: exports.Manifest) -> Iterator[JsonObject]:
-        if browsing.size_of(before) != browsing.size_of(after):
+        if exports.size_of(before) != exports.size_of(after):
             yield self._row("changed", before.kind, self._sizes("changed"))
         for stretch in volume_diff.stretches(self._chunks, before, after):
             self._count["bytes"] += stretch.length

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.app import browsing
 from runner.base import cancel as cancels
 from runner.base import ids
 from runner.base.jsonvalue import JsonObject
 from runner.model.restore_point import PointExport, RestorePoint
 from runner.repository import (
     choosing,
+    exports,
     failures,
     streams,
     tree_entries,
@@ -89,7 +89,7 @@ def _part(repository: repositories.Repository, export: PointExport, chosen: choo
     if export.kind != tree_entries.KIND:
         if not chosen.covers(export.name):
             return None
-        return Part(export=export, files=None, bytes=browsing.size_of(manifest))
+        return Part(export=export, files=None, bytes=exports.size_of(manifest))
     survey = tree_select.survey(repository.reader(), manifest, _covers(export, chosen))
     # An empty tree that was chosen as a whole is still there.
     if not survey.entries and not chosen.covers(export.name, (), True):
@@ -183,8 +183,13 @@ class _Extraction:
         export = ids.ExportId(part.export.export)
         if part.export.kind == volumes.KIND:
             os.ftruncate(descriptor, part.bytes)
-            image = _Image(descriptor, self._progress)
-            volumes.restore_volume(self._repository, export, image, cancel=self._cancel, progress=_unseen)
+            volumes.restore_volume(
+                self._repository,
+                export,
+                _Image(descriptor),
+                cancel=self._cancel,
+                progress=lambda done, _: self._progress(done),
+            )
             return
         position = 0
         for data in streams.StreamSource(self._repository, export, cancel=self._cancel, progress=self._progress):
@@ -193,22 +198,14 @@ class _Extraction:
 
 
 class _Image:
-    """The file that a volume is written to; what lies behind the furthest write counts as done, holes included."""
+    """The file that a volume is written to."""
 
-    def __init__(self, descriptor: int, progress: Callable[[int], None]) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._progress = progress
-        self._reached = 0
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Write within the file."""
         tree_restore.write_at(self._descriptor, data, offset)
-        self._reached = max(self._reached, offset + len(data))
-        self._progress(self._reached)
 
     def commit(self) -> None:
         """Do nothing: the place of the whole is flushed before it gets its name."""
-
-
-def _unseen(done: int, total: int | None) -> None:
-    """Take a report of progress that counts no holes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from runner.base import cancel, clock, errors, quantities
@@ -70,16 +70,22 @@ class Verified:
         yield from (f"    error[{problem.code}]: {problem.message}" for problem in self.problems)
 
 
-def verify(repository: repositories.Repository, point: RestorePoint) -> Verified:
-    """Read every byte of a restore point and check it; a damaged export does not keep the others from being read."""
+def verify(repository: repositories.Repository, point: RestorePoint, progress: Callable[[int, None], None]) -> Verified:
+    """Read every byte of a restore point and check it; a damaged export does not keep the others from being read.
+
+    Args:
+        repository: Where it is.
+        point: The restore point.
+        progress: Called with the bytes that were read; nobody knows how many there are in all.
+    """
     good, problems, token = 0, [], cancel.CancelToken()
+
+    def report(done: int, _: int | None) -> None:
+        progress(good + done, None)
+
     for export in point.exports:
         try:
-            good += verifying.verify_export(repository, export.export, cancel=token, progress=_unseen)
+            good += verifying.verify_export(repository, export.export, cancel=token, progress=report)
         except errors.RunnerError as error:
             problems.append(error)
     return Verified(point=point, bytes_read=good, problems=tuple(problems))
-
-
-def _unseen(*_: object) -> None:
-    """Take a report of progress that nobody looks at."""

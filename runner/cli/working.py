@@ -17,6 +17,8 @@ from runner.cli import settings as settings_module
 if TYPE_CHECKING:
     from runner.engine import host
 
+_EVERY_S = 0.25
+
 # Called with how much is done, and how much there is in all, if that is known; from any thread.
 Report = Callable[[int, int | None], None]
 
@@ -52,7 +54,7 @@ def _display(console: consoles.Console, clock: clocks.Clock) -> Iterator[display
     if console.settings.quiet or form is settings_module.Progress.NONE:
         yield None
     elif form is settings_module.Progress.JSON:
-        yield _JsonLines(console)
+        yield _JsonLines(console, clock)
     else:
         with displays.opened(console, clock) as display:
             yield display
@@ -72,11 +74,13 @@ def terminable() -> Iterator[None]:
 
 
 class _JsonLines:
-    """Progress as one JSON object a line."""
+    """Progress as one JSON object a line, a few times a second at most."""
 
-    def __init__(self, console: consoles.Console) -> None:
+    def __init__(self, console: consoles.Console, clock: clocks.Clock) -> None:
         self._console = console
+        self._clock = clock
         self._lock = threading.Lock()
+        self._last = -_EVERY_S
 
     def line(self, text: str) -> None:
         """Show a line for good."""
@@ -87,7 +91,11 @@ class _JsonLines:
 
     def progress(self, progress: host.Progress) -> None:
         """Write the progress."""
+        now = self._clock.monotonic()
         with self._lock:
+            if now - self._last < _EVERY_S and progress.completed != progress.total:
+                return
+            self._last = now
             self._console.err.line(json.dumps(displays.to_json(progress), ensure_ascii=False))
 
     def ended(self, node: str) -> None:

@@ -29,17 +29,18 @@ def restore_files(ctx: context.PhaseContext, args: RestoreFilesArgs) -> tree_arg
     the stale `-wal`, `-shm` and `-journal` files of a replaced SQLite database go. The target never shows anything
     half-restored. Without root, owners cannot be set, which is a warning.
     """
-    from runner.repository import repository, tree_restore
+    from runner.repository import exports, repository, tree_restore
 
+    repo, export = ctx.service(repository.Repository), ids.ExportId(args.export)
     restored = tree_restore.restore_tree(
-        ctx.service(repository.Repository),
-        ids.ExportId(args.export),
+        repo,
+        export,
         Path(args.target),
         token=ctx.token,
         record=ctx.work / "placed",
         overwrite=ctx.overwrite,
         cancel=ctx.cancel,
-        progress=tree_arguments.report(ctx, args.target),
+        progress=tree_arguments.report(ctx, args.target, exports.size_of(repo.manifest(export))),
         warn=ctx.warn,
     )
     return tree_arguments.FilesOutputs(target=args.target, files=restored.files, bytes=restored.bytes)

@@ -38,18 +38,16 @@ def restore_stream(ctx: context.PhaseContext, args: RestoreStreamArgs) -> Restor
     It succeeds if the command has read everything and ends with exit code 0. What the command writes goes to the log
     of the run. Let the command work in one transaction where it can: a failure in the middle then changes nothing.
     """
-    from runner.repository import repository, streams
+    from runner.repository import exports, repository, streams
 
     tail: collections.deque[str] = collections.deque(maxlen=command_arguments.TAIL_LINES)
     log = command_output.CommandLog(ctx)
     stdout = output_protocol.Lines(log.stream("stdout", collections.deque(maxlen=0)))
     stderr = output_protocol.Lines(log.stream("stderr", tail))
-    source = streams.StreamSource(
-        ctx.service(repository.Repository),
-        ids.ExportId(args.export),
-        cancel=ctx.cancel,
-        progress=tree_arguments.report(ctx, args.subject),
-    )
+    repo, export = ctx.service(repository.Repository), ids.ExportId(args.export)
+    size = exports.size_of(repo.manifest(export))
+    progress = tree_arguments.report(ctx, args.subject, size)
+    source = streams.StreamSource(repo, export, cancel=ctx.cancel, progress=progress)
     with log:
         ended = exchange.run(
             ctx.service(commands.Commands),

@@ -32,12 +32,13 @@ def verify_export(ctx: context.PhaseContext, args: VerifyExportArgs) -> VerifyEx
     Files are restored to a scratch directory of the run and compared one by one with the hashes and the metadata that
     were taken when they were captured; streams and volumes are read whole. The live source is not looked at.
     """
-    from runner.repository import repository, streams, tree_compare, tree_entries, volumes
+    from runner.repository import exports, repository, streams, tree_compare, tree_entries, volumes
 
     repo = ctx.service(repository.Repository)
     export = ids.ExportId(args.export)
-    kind = repo.manifest(export).kind
-    progress = tree_arguments.report(ctx, args.export)
+    manifest = repo.manifest(export)
+    kind = manifest.kind
+    progress = tree_arguments.report(ctx, args.export, exports.size_of(manifest))
     if kind == tree_entries.KIND:
         proved = tree_compare.verify_tree(repo, export, ctx.work, cancel=ctx.cancel, progress=progress)
         return VerifyExportOutputs(kind=kind, files=proved.files, bytes=proved.bytes)

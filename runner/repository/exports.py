@@ -116,3 +116,9 @@ def decode(chunk: bytes, data: bytes) -> Manifest:
         body=fields.mapping("body"),
         facts=fields.mapping("facts"),
     )
+
+
+def size_of(manifest: Manifest) -> int:
+    """Return how many bytes an export has when it is restored, holes included."""
+    found = (manifest.body.get("size"), manifest.body.get("length"), manifest.facts.get("bytes"))
+    return next((size for size in found if isinstance(size, int)), 0)

@@ -61,7 +61,7 @@ def restore_tree(
         record: A file that outlives the attempt and by which a later one knows that all was in place already.
         overwrite: Whether what has the name of a root may be replaced.
         cancel: Says when to give up.
-        progress: Called with the bytes that are written.
+        progress: Called with the bytes that are done, holes included.
         warn: Called with a sentence for each thing that could not be restored.
 
     Raises:
@@ -150,7 +150,7 @@ class _Contents:
         self._reader = reader
         self._cancel = cancel
         self._progress = progress
-        self._written = 0
+        self._done = 0
 
     def write(self, entry: tree_entry.Entry, chunks: Iterator[Buffer], descriptor: int) -> None:
         """Write one file; holes are left out."""
@@ -161,9 +161,9 @@ class _Contents:
             if chunk is not None:
                 self._cancel.raise_if_cancelled()
                 write_at(descriptor, next(chunks), position)
-                self._written += length
             position += length
-        self._progress(self._written)
+            self._done += length
+        self._progress(self._done)
 
 
 def write_at(descriptor: int, data: Buffer, offset: int) -> None:

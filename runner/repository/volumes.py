@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from runner.base import cancel as cancels
@@ -121,6 +122,8 @@ def restore_volume(
 ) -> int:
     """Write an export to a new volume and commit it; return the bytes written. Zeros are not written.
 
+    Progress is how far it has come in the volume, holes included.
+
     Raises:
         ExportMissing: If there is no such export.
         RepositoryDamaged: If something of it is missing or not what was written.
@@ -147,7 +150,7 @@ def data_of(repo: repository.Repository, export: ids.ExportId) -> int:
     """
     volume = map_of(repo, export, repo.reader())
     size = volume.root.size_bytes
-    offsets = (offset for batch in _batches(volume) for offset, _ in batch)
+    offsets = (offset for _, batch in _batches(volume) for offset, _ in batch)
     return sum(min(CHUNK, size - offset) for offset in offsets)
 
 
@@ -175,14 +178,23 @@ def _scatter(
     cancel: cancels.CancelToken,
     progress: Progress,
 ) -> int:
+    volume = map_of(repo, export, chunks)
+    size = volume.root.size_bytes
+    ends: deque[int] = deque()
     done = 0
 
-    def count(size: int) -> None:
-        nonlocal done
-        done += size
-        progress(done, None)
+    def batches() -> Iterator[Sequence[tuple[int, bytes]]]:
+        for end, batch in _batches(volume):
+            ends.append(end)
+            yield batch
 
-    chunks.scatter(_batches(map_of(repo, export, chunks)), sink, cancel, count)
+    def count(written: int) -> None:
+        nonlocal done
+        done += written
+        progress(min(ends.popleft(), size), size)
+
+    chunks.scatter(batches(), sink, cancel, count)
+    progress(size, size)
     return done
 
 
@@ -195,7 +207,8 @@ def map_of(repo: repository.Repository, export: ids.ExportId, chunks: reader.Rea
     return volume_map.MapReader(_root(repo.manifest(export)), chunks.fetch)
 
 
-def _batches(volume: volume_map.MapReader) -> Iterator[Sequence[tuple[int, bytes]]]:
+def _batches(volume: volume_map.MapReader) -> Iterator[tuple[int, Sequence[tuple[int, bytes]]]]:
+    """Yield where a batch ends, and its chunks with their offsets."""
     for number, page in volume.pages():
         start = number * FANOUT * CHUNK
         for first in range(0, FANOUT, _BATCH):
@@ -203,7 +216,7 @@ def _batches(volume: volume_map.MapReader) -> Iterator[Sequence[tuple[int, bytes
                 (start + place * CHUNK, page[place * ID_SIZE : (place + 1) * ID_SIZE])
                 for place in range(first, first + _BATCH)
             ]
-            yield [item for item in found if item[1] != HOLE]
+            yield start + (first + _BATCH) * CHUNK, [item for item in found if item[1] != HOLE]
 
 
 def _root(manifest: exports.Manifest) -> volume_map.VolumeRoot:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from runner.base import codes, durations, quantities
-from runner.cli import application, commanding, follow_ups, options, phrases, shapes
+from runner.cli import application, commanding, follow_ups, options, phrases, shapes, working
 from runner.cli import console as consoles
 from runner.cli.commands import (
     repository_browse,
@@ -67,7 +67,8 @@ def check(console: consoles.Console, read_data: int | None, location: str | None
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
-    report = checks.check(repository, read_data is not None, percent=read_data or 100)
+    with working.watched(console, app.clock, "checking", unit="packs") as progress:
+        report = checks.check(repository, read_data is not None, percent=read_data or 100, progress=progress)
     if not report.locked:
         console.note(
             "the location is read-only, so this check could not lock it: "
@@ -105,7 +106,8 @@ def prune(
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
-    done = pruning.prune(repository, unfinished=_duration(unfinished), dry_run=dry_run)
+    with working.watched(console, app.clock, "pruning"):
+        done = pruning.prune(repository, unfinished=_duration(unfinished), dry_run=dry_run)
     if not dry_run:
         repository.location.sweep()
     console.result({**shapes.of(done), "dryRun": dry_run}, lambda: _pruned(done, dry_run=dry_run))

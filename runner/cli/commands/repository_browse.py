@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 
 from runner.app import browsing
 from runner.base import codes, errors, quantities
-from runner.cli import application, commanding, options, phrases
+from runner.cli import application, commanding, options, phrases, working
 from runner.cli import console as consoles
 from runner.repository import ranges
 
@@ -99,15 +99,23 @@ def cat(
             hint="send it to a file or a program, or ask for a part with --offset and --length",
         )
     end = content.size_bytes if length is None else min(offset + length, content.size_bytes)
-    _pour(console, ranges.read(content, chunks, offset, end))
+    pieces = ranges.read(content, chunks, offset, end)
+    if console.out.is_terminal:
+        _pour(console, pieces, lambda done: None)
+        return codes.Exit.OK
+    with working.watched(console, app.clock, str(spot)) as report:
+        _pour(console, pieces, lambda done: report(done, end - offset))
     return codes.Exit.OK
 
 
-def _pour(console: consoles.Console, pieces: Iterator[bytes]) -> None:
+def _pour(console: consoles.Console, pieces: Iterator[bytes], progress: Callable[[int], None]) -> None:
+    done = 0
     for piece in pieces:
         console.out.write_bytes(piece)
         if console.out.closed:
             return
+        done += len(piece)
+        progress(done)
 
 
 def _print_entries(console: consoles.Console, spot: browsing.Spot, *, recursive: bool) -> None:

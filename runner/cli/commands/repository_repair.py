@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from runner.base import codes
-from runner.cli import application, commanding, options, phrases, shapes
+from runner.cli import application, commanding, options, phrases, shapes, working
 from runner.cli import console as consoles
 from runner.repository import failures, losses
 from runner.repository import repair as repairing
@@ -30,7 +30,8 @@ def command(console: consoles.Console, dry_run: bool, location: str | None, pass
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
-    done = repairing.repair(repository, dry_run=dry_run)
+    with working.watched(console, app.clock, "reading packs", unit="packs") as progress:
+        done = repairing.repair(repository, dry_run=dry_run, progress=progress)
     console.result({**shapes.of(done), "dryRun": dry_run}, lambda: _report(console, done, dry_run=dry_run))
     broken = [point for point in done.points if point.condition is not losses.Condition.COMPLETE]
     count = len(broken) + len(done.points_damaged)

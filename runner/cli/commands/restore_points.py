@@ -11,7 +11,7 @@ import click
 from runner.app import foresee, prepare, stored
 from runner.base import codes, quantities
 from runner.base.jsonvalue import JsonObject
-from runner.cli import application, commanding, driving, extracting, follow_ups, options, phrases, preview
+from runner.cli import application, commanding, driving, extracting, follow_ups, options, phrases, preview, working
 from runner.cli import console as consoles
 from runner.model.restore_point import RestorePoint
 from runner.repository import failures
@@ -99,7 +99,8 @@ def verify(
         console.warn(problem.message)
     failed = len(damaged)
     for point in chosen:
-        verified = stored.verify(repository, point)
+        with working.watched(console, app.clock, f"verifying {point.id[:8]}") as report:
+            verified = stored.verify(repository, point, report)
         failed += bool(verified.problems)
         console.records([verified.to_json()], lambda _, verified=verified: verified.lines())  # type: ignore[misc]
     if failed:

@@ -9,9 +9,14 @@ import signal
 
 import pytest
 
-from runner.base import clock
+from runner.base import cancel, clock
 from runner.cli import console, settings, working
+from runner.repository import volumes
+from tests.property.test_volumes import BLOCK, MIB, Image, export
+from tests.unit.cli import sample_points
+from tests.unit.cli.conftest import Cli
 from tests.unit.cli.test_progress import standard_error
+from tests.unit.repository import making
 
 
 def watch(form: settings.Progress, *, quiet: bool = False) -> str:
@@ -21,6 +26,7 @@ def watch(form: settings.Progress, *, quiet: bool = False) -> str:
     time = clock.FakeClock()
     with working.watched(shown, time, "restoring") as report:
         for megabytes in range(12):
+            report(megabytes << 20, 100 << 20)
             report(megabytes << 20, 100 << 20)
             time.advance(1)
     return standard_error(shown).getvalue()
@@ -46,3 +52,35 @@ def test_a_request_to_end_is_like_ctrl_c() -> None:
     with pytest.raises(KeyboardInterrupt), working.watched(shown, clock.FakeClock(), "restoring"):
         os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_volume_is_done_when_its_end_is_reached_holes_included() -> None:
+    repo = making.make()
+    disk = Image(100 * MIB, {number: making.noise(str(number), BLOCK) for number in (0, 12_000)})
+    made = export(repo, disk, "a").export
+    told: list[tuple[int, int | None]] = []
+    volumes.verify_volume(
+        repo, made, cancel=cancel.CancelToken(), progress=lambda done, total: told.append((done, total))
+    )
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert {total for _, total in told} == {100 * MIB}
+    assert 40 * MIB < told[len(told) // 2][0] < 60 * MIB
+    assert told[-1] == (100 * MIB, 100 * MIB)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "restore-points verify",
+        "repository check --read-data",
+        "repository repair --dry-run",
+        "repository cat POINT disk",
+    ],
+)
+def test_long_commands_report(cli: Cli, shop: sample_points.Shop, words: str) -> None:
+    answer = cli("--progress", "json", *words.replace("POINT", shop.point).split())
+    assert answer.code == 0, answer.err
+    reports = [json.loads(line) for line in answer.err.splitlines()]
+    assert reports
+    assert {report["type"] for report in reports} == {"progress"}
+    assert any(report["completed"] for report in reports)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from runner.base import cancel, errors
 from runner.locations import memory
 from runner.registry.location import ObjectMissing
-from runner.repository import check, failures, keys, repository, verifying, volumes
+from runner.repository import check, expired, failures, keys, locks, prune, repository, verifying, volumes
 from runner.testing import faults
 from tests.property.test_volumes import Image, export
 from tests.unit.repository.making import CHEAP, contents, counted_bytes, make, noise, point, put, reopen
@@ -27,6 +28,11 @@ def objects() -> dict[str, bytes]:
     repo.put_point(point("aaaaaaaa", first))
     repo.put_point(point("bbbbbbbb", first, second))
     repo.delete_export(put(repo, "gone", b"gone"))
+    put(repo, "waiting", b"waiting", run="7kq2m9xw")
+    put(repo, "unwanted", b"unwanted")
+    with repo.lock(locks.Use.SHARED):
+        prune.prune(repo, unfinished=timedelta(0))
+    expired.put(repo.location, repo.keys, "shared-0000000000000000", repo.random)
     return {info.name: repo.location.get(info.name) for info in repo.location.list("")}
 
 
@@ -57,10 +63,23 @@ def assert_found(name: str, data: bytes | None) -> None:
         return
     assert name in {problem.object for problem in report.problems}
     concerned = {restore_point for problem in report.problems for restore_point in problem.restore_points}
-    assert concerned >= {each for each in ("aaaaaaaa", "bbbbbbbb") if not restorable(location, each)}
+    refused = {each: why for each in ("aaaaaaaa", "bbbbbbbb") if (why := refusal(location, each)) is not None}
+    assert concerned >= refused.keys()
+    if data is not None:
+        assert {problem.context["object"] for problem in refused.values()} <= {name}
+    # An index segment that cannot be read is in the way of every restore, though all data may be there.
+    if not name.startswith("index/"):
+        incomplete = {condition.restore_point for condition in report.conditions}
+        assert incomplete | {name.removeprefix("points/")} >= refused.keys() >= incomplete
 
 
 def restorable(location: memory.Memory, name: str) -> bool:
+    """Tell whether a restore point comes back as it was."""
+    return refusal(location, name) is None
+
+
+def refusal(location: memory.Memory, name: str) -> errors.RunnerError | None:
+    """Return why a restore point does not come back; None if it comes back as it was."""
     repo = repository.open(location, "secret", clock=make().clock)
     try:
         for reference in repo.point(name).exports:
@@ -73,9 +92,9 @@ def restorable(location: memory.Memory, name: str) -> bool:
                 assert target.blocks == VOLUME.blocks, "a wrong restore is worse than none"
             else:
                 assert contents(repo, reference.export) == [noise("1", 900), b"text " * 300]
-    except (failures.RepositoryDamaged, failures.ExportMissing, failures.RestorePointMissing):
-        return False
-    return True
+    except (failures.RepositoryDamaged, failures.ExportMissing, failures.RestorePointMissing) as problem:
+        return problem
+    return None
 
 
 def flipped(data: bytes, position: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ import zstandard
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import ids
+from runner.base import errors, ids
 from runner.registry import location as locations
 from runner.registry.location import Buffer
 from runner.repository import crypto, encoding, exports, locks, packing, packs, pending, records, segments
@@ -50,7 +51,8 @@ class Stats:
 class Writer:
     """Writes one export; a context within which a shared lock is held.
 
-    Leaving it without `finish` leaves nothing that can be found, only packs for the next pruning.
+    Leaving it without `finish` leaves no export that can be found. After a failure the chunks that have arrived can be,
+    so that the next attempt does not send them again.
 
     Args:
         location: Where the repository is.
@@ -117,6 +119,10 @@ class Writer:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._packer.shutdown()
+        if kind is not None:
+            # If this fails too, the packs are left to pruning.
+            with contextlib.suppress(errors.RunnerError):
+                self._write_segment(self._take_durable())
         self._lock.__exit__(kind, problem, trace)
 
     def submit(self, task: Callable[[], Result]) -> futures.Future[Result]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from msgspec import structs
+
 from runner.app import application, restore_points, validate
 from runner.base import diagnostic, errors, jsonvalue, secret, suggest
 from runner.base.jsonvalue import JsonObject, JsonValue
@@ -201,7 +203,7 @@ def _with_group(request: Request) -> Plan:
         raise secret.SecretMisuse(
             f"the secret {group.label} would name a concurrency group", hint="use an input that is not secret"
         )
-    return replace(plan, concurrency=replace(plan.concurrency, group=kinds.text_of(group)))
+    return structs.replace(plan, concurrency=structs.replace(plan.concurrency, group=kinds.text_of(group)))
 
 
 def _inputs(app: application.Application, order: Order, action: Action) -> Mapping[str, JsonValue | secret.Secret]:

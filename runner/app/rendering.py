@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from runner.app import application, foresee, prepare
 from runner.base import errors, secret, suggest
@@ -81,7 +83,7 @@ def _known(app: application.Application, order: prepare.Order, given: TemplateRo
     plan, action = prepare.compile_action(app, blueprint, order.action)
     template_roots.check_phases(given, [node.name for node in plan.nodes])
     known = foresee.known(app, order, action, given.inputs)
-    return plan, replace(known, phases=_phases(plan, given), roots={**known.roots, **given.others})
+    return plan, structs.replace(known, phases=_phases(plan, given), roots={**known.roots, **given.others})
 
 
 def _phases(plan: Plan, given: TemplateRoots) -> dict[str, object]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import structs
 
 from runner.base import errors, files, resources, suggest
 from runner.base.jsonvalue import JsonValue
@@ -42,7 +44,7 @@ class Start:
     def inputs(self) -> dict[str, Input]:
         """The inputs that may get a default: those that are not secret, of all actions, none of them required."""
         declared = {each.name: each for action in self.blueprint.actions.values() for each in action.inputs.values()}
-        return {name: replace(each, required=False) for name, each in declared.items() if not each.secret}
+        return {name: structs.replace(each, required=False) for name, each in declared.items() if not each.secret}
 
     @property
     def asked(self) -> list[Input]:
@@ -99,7 +101,7 @@ def write(start: Start, name: str, directory: Path, sets: Sequence[str]) -> list
 
 
 def _values(start: Start, sets: Sequence[str]) -> dict[str, JsonValue]:
-    declared = {name: replace(each, has_default=False) for name, each in start.inputs.items()}
+    declared = {name: structs.replace(each, has_default=False) for name, each in start.inputs.items()}
     values, problems = inputs.resolve(
         declared, sets=sets, set_files=(), files=(), environment={}, blueprint_dir=Path.cwd(), cwd=Path.cwd()
     )
@@ -130,7 +132,7 @@ def _default(blueprint: Blueprint, declared: Input, value: JsonValue) -> tuple[S
         return blueprint.span(f"{declared.pointer}/default"), written
     key = blueprint.span(f"{declared.pointer}/required", key=True)
     end = blueprint.span(f"{declared.pointer}/required")
-    whole = replace(key, end_line=end.end_line, end_column=end.end_column)
+    whole = structs.replace(key, end_line=end.end_line, end_column=end.end_column)
     return whole, f"default: {written}"
 
 

@@ -6,10 +6,12 @@ A problem *in a document* is not an exception but a `runner.base.diagnostic.Diag
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from runner.base import span as spans
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from runner.base import span as spans
 
 
 class RunnerError(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -12,6 +11,8 @@ JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 def canonical(value: JsonValue) -> str:
     """Write a value so that equal values give equal text: sorted keys, no spaces, no NaN."""
+    import json
+
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
+from msgspec import structs
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of text in a file; lines and columns count from 1, the end is exclusive."""
 
     file: str
@@ -20,8 +21,14 @@ class Span:
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
+    def first(self) -> Span:
+        """Return this place, or only its first character if it goes over several lines."""
+        if self.end_line == self.line:
+            return self
+        return structs.replace(self, end_line=self.line, end_column=self.column + 1)
+
     def at(self, pointer: str) -> Span:
-        """Return the same place with a pointer; every node is given its own so, which `replace` makes slow."""
+        """Return the same place with a pointer."""
         return Span(
             file=self.file,
             line=self.line,
@@ -35,6 +42,11 @@ class Span:
 def pointer(parts: Sequence[str | int]) -> str:
     """Join keys and indexes into a JSON Pointer (`/actions/backup/phases/2`)."""
     return "".join([f"/{_escaped(part) if isinstance(part, str) else part}" for part in parts])
+
+
+def below(pointer: str, key: str) -> str:
+    """Return the pointer to what a key leads to in the mapping that another pointer leads to."""
+    return f"{pointer}/{_escaped(key)}"
 
 
 def _escaped(part: str) -> str:

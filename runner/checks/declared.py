@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.base.diagnostic import Related
 from runner.base.jsonvalue import JsonValue
@@ -14,6 +14,15 @@ from runner.model import blueprint as blueprints
 from runner.registry import function
 from runner.templates import inference, references, template, value_types
 from runner.templates.value_types import Type
+
+
+def reader(scope: scopes.Scope, action: scopes.ActionScope, site: scopes.Site) -> Reader:
+    """Return the reader of a site; there is one for all rules."""
+    made = scope.readers.get(id(site))
+    if not isinstance(made, Reader):
+        made = scope.readers[id(site)] = Reader(scope=scope, action=action, site=site)
+    return made
+
 
 _MAPPINGS = frozenset({"object", "profile", "run", "statefulSet", "deployment", "pvc", "namespace"})
 
@@ -25,6 +34,7 @@ class Reader:
     scope: scopes.Scope
     action: scopes.ActionScope
     site: scopes.Site
+    _typed: dict[int, tuple[template.Template, Type, tuple[inference.Fault, ...]]] = field(default_factory=dict)
 
     def type_of(self, path: references.Path) -> Type:
         """Return the type of what a path reads; what is not declared may be anything."""
@@ -47,7 +57,11 @@ class Reader:
 
     def typed(self, parsed: template.Template) -> tuple[Type, tuple[inference.Fault, ...]]:
         """Return the type of a template or expression of the site, and what does not fit together in it."""
-        return inference.of(parsed, self.type_of)
+        # Several rules ask. The template is kept, so that no other one can be where it was.
+        found = self._typed.get(id(parsed))
+        if found is None:
+            found = self._typed[id(parsed)] = (parsed, *inference.of(parsed, self.type_of))
+        return found[1:]
 
     def declarations(self, paths: Sequence[references.Path]) -> tuple[Related, ...]:
         """Return where inputs and outputs are declared that are read."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
+
+import msgspec
+from msgspec import structs
 
 from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
@@ -32,8 +34,7 @@ class Where(Enum):
     GROUP = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Site(msgspec.Struct, frozen=True, kw_only=True):
     """Values that may hold templates, or bare expressions, and the place where they stand.
 
     Attributes:
@@ -53,27 +54,25 @@ class Site:
     call: blueprints.Call | None = None
     expressions: tuple[tuple[str, str], ...] = ()
     roots: frozenset[str] = frozenset()
-    texts: tuple[tuple[str, template.Template], ...] = field(init=False)
+    texts: tuple[tuple[str, template.Template], ...] = ()
 
     def __post_init__(self) -> None:
         # Parsed once for all rules: a document may hold more templates than the parser remembers.
-        object.__setattr__(self, "texts", tuple(_texts(self)))
+        structs.force_setattr(self, "texts", tuple(_texts(self)))
 
     def is_of(self, name: str) -> bool:
         """Tell whether this belongs to the phase of a name."""
         return self.phase is not None and self.phase.name == name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(msgspec.Struct, frozen=True, kw_only=True):
     """One reference, and the site that makes it."""
 
     site: Site
     read: edges.Read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ActionScope:
+class ActionScope(msgspec.Struct, frozen=True, kw_only=True):
     """One action, with its sites and references found once for all rules; at level 0 there are no references."""
 
     action: blueprints.Action
@@ -82,13 +81,17 @@ class ActionScope:
     uses: tuple[Use, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
-    """A blueprint under check."""
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """A blueprint under check.
+
+    Attributes:
+        readers: What `declared.reader` has made for each site, by its identity.
+    """
 
     blueprint: blueprints.Blueprint
     registry: registries.Registry
     actions: tuple[ActionScope, ...]
+    readers: dict[int, object] = msgspec.field(default_factory=dict)
 
     def part(self, use: Use, index: int) -> Span:
         """Return the place of one part of a reference, or of all of it if the index is negative."""

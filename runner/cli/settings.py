@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -28,18 +27,21 @@ class Progress(StrEnum):
     NONE = "none"
 
 
-@dataclass(slots=True, kw_only=True)
 class Settings:
-    """The global options of one invocation, and its location; filled in while the command line is parsed."""
+    """The global options of one invocation, and its location; filled in while the command line is parsed.
 
-    state_dir: Path
-    config: Path | None
-    output: Output = Output.TEXT
-    progress: Progress = Progress.AUTO
-    verbose: int = 0
-    quiet: bool = False
-    no_color: bool = False
-    location: str | None = None
+    Written out, because to import dataclasses takes as long as everything else that `--help` needs of the runner.
+    """
+
+    def __init__(self, *, state_dir: Path, config: Path | None) -> None:
+        self.state_dir = state_dir
+        self.config = config
+        self.output = Output.TEXT
+        self.progress = Progress.AUTO
+        self.verbose = 0
+        self.quiet = False
+        self.no_color = False
+        self.location: str | None = None
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:

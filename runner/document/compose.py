@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 import yaml
+from msgspec import structs
 
 from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
@@ -39,10 +40,9 @@ def compose(text: str, file: str) -> tuple[list[Raw], list[Diagnostic]]:
         return [], unprintable
     builder = _Builder(file)
     try:
-        for event in yaml.parse(text, Loader=_loader()):
-            builder.take(event)
-            if builder.gave_up:
-                break
+        events = _loader()(text)
+        while events.check_event() and not builder.gave_up:
+            builder.take(events.get_event())  # type: ignore[no-untyped-call]
     except yaml.MarkedYAMLError as error:
         builder.found.append(syntax_messages.finding(error, whole))
     return builder.documents, builder.found
@@ -58,9 +58,9 @@ def too_large(file: str) -> Diagnostic:
     )
 
 
-def _loader() -> type:
+def _loader() -> type[yaml.SafeLoader]:
     # PyYAML without its C extension reads the same documents, only more slowly.
-    loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return loader
 
 
@@ -113,7 +113,7 @@ class _Builder:
         last = collection.last
         # The parser ends a block where the next token begins, which may be many comment lines further on.
         end = last.place if last is not None and not collection.flow else self._place(event)
-        collection.place = collection.place._replace(end_line=end.end_line, end_column=end.end_column)
+        collection.place = structs.replace(collection.place, end_line=end.end_line, end_column=end.end_column)
         self._add(collection)
 
     def _add(self, node: Raw) -> None:
@@ -136,18 +136,24 @@ class _Builder:
 
     def _refuse(self, event: yaml.Event, what: str, written: str) -> None:
         place = self._place(event)
-        span = place._replace(end_line=place.line, end_column=place.column + len(written)).at("")
+        span = structs.replace(place, end_line=place.line, end_column=place.column + len(written))
         message = f'the {what} "{written}" is not allowed here'
         self.found.append(Diagnostic(code="KB103", message=message, span=span, hint="write the value out"))
 
     def _give_up(self, event: yaml.Event, message: str) -> None:
         self.found.append(
-            Diagnostic(code="KB104", message=message, span=self._place(event).at(""), hint=syntax_messages.SPLIT)
+            Diagnostic(code="KB104", message=message, span=self._place(event), hint=syntax_messages.SPLIT)
         )
         self.gave_up = True
 
-    def _place(self, event: yaml.Event) -> rawtree.Place:
+    def _place(self, event: yaml.Event) -> spans.Span:
         start, end = event.start_mark, event.end_mark
         if start is None or end is None:
             raise AssertionError("the parser puts marks on every event")
-        return rawtree.Place(self._file, start.line + 1, start.column + 1, end.line + 1, end.column + 1)
+        return spans.Span(
+            file=self._file,
+            line=start.line + 1,
+            column=start.column + 1,
+            end_line=end.line + 1,
+            end_column=end.column + 1,
+        )

@@ -6,8 +6,9 @@ Positions live on scalars too, so that a finding about one argument points at th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+import msgspec
 
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonValue
@@ -15,8 +16,7 @@ from runner.base.jsonvalue import JsonValue
 Scalar: TypeAlias = "bool | int | float | str | None"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScalarNode:
+class ScalarNode(msgspec.Struct, frozen=True, kw_only=True):
     """A single value.
 
     Attributes:
@@ -40,8 +40,7 @@ class ScalarNode:
         return self.value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeqNode:
+class SeqNode(msgspec.Struct, frozen=True, kw_only=True):
     """A list."""
 
     span: spans.Span
@@ -55,8 +54,7 @@ class SeqNode:
         return [item.plain() for item in self.items]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MapNode:
+class MapNode(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping with text keys, in the order of the document.
 
     The span of a key carries the same pointer as the value that it leads to. Of a key that appears twice, which is a
@@ -65,13 +63,11 @@ class MapNode:
 
     span: spans.Span
     entries: tuple[tuple[ScalarNode, Node], ...]
-    _by_key: dict[str, tuple[ScalarNode, Node]] = field(init=False, repr=False, compare=False)
+    _by_key: dict[str, tuple[ScalarNode, Node]] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        by_key: dict[str, tuple[ScalarNode, Node]] = {}
-        for key, value in self.entries:
-            by_key.setdefault(key.text, (key, value))
-        object.__setattr__(self, "_by_key", by_key)
+        for entry in self.entries:
+            self._by_key.setdefault(entry[0].text, entry)
 
     def get(self, key: str) -> Node | None:
         """Return the value of a key, or None."""

@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from runner.base import span as spans
 
 
-class Place(NamedTuple):
-    """A span that has no pointer yet; of every node there is one, so it costs little to make."""
-
-    file: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-    def at(self, pointer: str) -> spans.Span:
-        """Return the span with a pointer."""
-        return spans.Span(
-            file=self.file,
-            line=self.line,
-            column=self.column,
-            end_line=self.end_line,
-            end_column=self.end_column,
-            pointer=pointer,
-        )
-
-    def first(self) -> Place:
-        """Return the place, or only its first character if it goes over several lines."""
-        return self if self.end_line == self.line else self._replace(end_line=self.line, end_column=self.column + 1)
-
-
-@dataclass(slots=True)
-class RawScalar:
+class RawScalar(msgspec.Struct):
     """A scalar as the parser delivers it."""
 
-    place: Place
+    place: spans.Span
     text: str
     style: str
     tag: str | None
 
 
-@dataclass(slots=True)
-class RawAlias:
+class RawAlias(msgspec.Struct):
     """A `*name`; already reported."""
 
-    place: Place
+    place: spans.Span
 
 
-@dataclass(slots=True)
-class RawSeq:
+class RawSeq(msgspec.Struct):
     """A list."""
 
-    place: Place
+    place: spans.Span
     flow: bool
     tag: str | None
-    items: list[Raw] = field(default_factory=list)
+    items: list[Raw] = msgspec.field(default_factory=list)
 
     @property
     def last(self) -> Raw | None:
@@ -69,14 +42,13 @@ class RawSeq:
         self.items.append(item)
 
 
-@dataclass(slots=True)
-class RawMap:
+class RawMap(msgspec.Struct):
     """A mapping; keys may be anything here."""
 
-    place: Place
+    place: spans.Span
     flow: bool
     tag: str | None
-    entries: list[tuple[Raw, Raw]] = field(default_factory=list)
+    entries: list[tuple[Raw, Raw]] = msgspec.field(default_factory=list)
     pending: Raw | None = None
 
     @property

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from runner.base import span as spans
 from runner.base import suggest
@@ -76,7 +77,7 @@ def _missing_keys(facts: Problem) -> Iterator[Diagnostic]:
         if not facts.path:
             message = f"the document lacks the key {problem.quoted(key)}"
         found = facts.finding("KB202", message, _missing_hint(key, facts), key=True)
-        yield replace(found, span=_head(facts))
+        yield structs.replace(found, span=_head(facts))
 
 
 def _missing_hint(key: str, facts: Problem) -> str:
@@ -90,7 +91,7 @@ def _head(facts: Problem) -> spans.Span:
     """Return the place where a mapping begins: the key that leads to it, else its own first key."""
     node = nodes.at(facts.root, facts.pointer, key=True) or facts.root
     if isinstance(node, nodes.MapNode) and node.entries:
-        return replace(node.entries[0][0].span, pointer=facts.pointer)
+        return structs.replace(node.entries[0][0].span, pointer=facts.pointer)
     return node.span
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import bisect
 import functools
 import re
-from dataclasses import replace
 from functools import cached_property
+
+from msgspec import structs
 
 from runner.base import span as spans
 from runner.document import nodes
@@ -69,7 +70,7 @@ class SourceFile:
         if number >= len(written):
             return node.span
         found = self.span(written[number], written[number] + len(fragment))
-        return replace(found, pointer=node.span.pointer)
+        return structs.replace(found, pointer=node.span.pointer)
 
 
 @functools.lru_cache(maxsize=8)

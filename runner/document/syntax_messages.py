@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import yaml
+from msgspec import structs
 
 from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic, Related
@@ -103,4 +103,4 @@ def _started(error: yaml.MarkedYAMLError, span: spans.Span, text: source.SourceF
     what = re.sub(r"^while (?:parsing|scanning) (?:an? )?", "", error.context or "part")
     what = {"block mapping": "mapping", "flow mapping": "mapping", "block collection": "list"}.get(what, what)
     what = {"flow sequence": "list", "quoted scalar": "text", "double-quoted scalar": "text"}.get(what, what)
-    return (Related(span=replace(start, end_column=start.column + 1), message=f"the {what} starts here"),)
+    return (Related(span=structs.replace(start, end_column=start.column + 1), message=f"the {what} starts here"),)

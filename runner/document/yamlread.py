@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import structs
 
 from runner.base import errors
 from runner.base import span as spans
@@ -170,11 +171,11 @@ class _Typing:
             span = raw.place.at(lost)
             self._report("KB103", 'the merge key "<<" is not allowed here', span, "write the entries out")
             return None
-        key = self._scalar(raw, parent + spans.pointer([raw.text]))
+        key = self._scalar(raw, spans.below(parent, raw.text))
         if isinstance(key.value, str):
-            return key if key.value is raw.text else replace(key, value=raw.text)
+            return key if key.value is raw.text else structs.replace(key, value=raw.text)
         text = self._odd_key(key)
-        return replace(key, text=text, value=text, span=key.span.at(parent + spans.pointer([text])))
+        return structs.replace(key, text=text, value=text, span=key.span.at(parent + spans.pointer([text])))
 
     def _odd_key(self, key: nodes.ScalarNode) -> str:
         shown = key.text or "null"
@@ -226,7 +227,7 @@ class _Typing:
         """Add to the finding about an alias, which was made before there were pointers, what the alias stands for."""
         index = self._refused[raw.place.line, raw.place.column]
         found = self._found[index]
-        self._found[index] = replace(found, span=found.span.at(pointer))
+        self._found[index] = structs.replace(found, span=found.span.at(pointer))
 
     def _report(self, code: str, message: str, span: spans.Span, hint: str) -> None:
         self._found.append(Diagnostic(code=code, message=message, span=span, hint=hint))

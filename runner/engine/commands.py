@@ -2,129 +2,112 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
+
+import msgspec
 
 from runner.base import cancel
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """Begin an attempt of a node."""
 
     node: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resolve:
+class Resolve(msgspec.Struct, frozen=True):
     """Ask the condition of a node, and its items; then begin its first attempt, expand it or skip it."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class LookFor:
+class LookFor(msgspec.Struct, frozen=True):
     """Ask the function's `find` what earlier attempts of a node created."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(msgspec.Struct, frozen=True):
     """A node in doubt, or about to be tried again, has succeeded: its thing was found, or a person said so."""
 
     node: str
     how: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(msgspec.Struct, frozen=True):
     """A gate is open: the node has succeeded."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Expire:
+class Expire(msgspec.Struct, frozen=True):
     """An approval was not given in time."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(msgspec.Struct, frozen=True):
     """An attempt in doubt counts as failed: settled so, or abandoned without leaving anything."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleRetry:
+class ScheduleRetry(msgspec.Struct, frozen=True):
     """Another attempt is allowed; the executor draws the pause."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(msgspec.Struct, frozen=True):
     """The node has failed for good."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerate:
+class Tolerate(msgspec.Struct, frozen=True):
     """The node has failed for good, and the action goes on."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True):
     """The node is given up with the run."""
 
     node: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interrupt:
+class Interrupt(msgspec.Struct, frozen=True):
     """An attempt under way is to be given up; asked once more is as good as once."""
 
     node: str
     reason: cancel.Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Admit:
+class Admit(msgspec.Struct, frozen=True):
     """The run has a concurrency group: take it, or wait for the run that has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class BeginCommit:
+class BeginCommit(msgspec.Struct, frozen=True):
     """All phases succeeded."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """Render the artifacts and store the restore point."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unwind:
+class Unwind(msgspec.Struct, frozen=True):
     """Nothing is under way any more: undo, in this order."""
 
     order: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Defer:
+class Defer(msgspec.Struct, frozen=True):
     """The unwind is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(msgspec.Struct, frozen=True):
     """Everything is over."""
 
     status: str
@@ -152,8 +135,7 @@ Command: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The commands for now; when to ask again at the latest; and for which nodes a person is waited for."""
 
     commands: tuple[Command, ...] = ()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
+
+import msgspec
 
 from runner.base import errors
 from runner.base.jsonvalue import JsonObject
 from runner.document import render
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ErrorValue:
+class ErrorValue(msgspec.Struct, frozen=True, kw_only=True):
     """A failure as it is journalled and shown; `kind` is what retry policies look at, `position` is in the blueprint.
 
     `kind` is one of `transient timeout permanent cancelled unknown internal`; `retry_after` is in seconds.
@@ -24,13 +23,12 @@ class ErrorValue:
     kind: str
     details: str = ""
     hint: str = ""
-    context: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    context: Mapping[str, str] = msgspec.field(default_factory=dict)
     retry_after: float | None = None
     position: JsonObject | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunCreated:
+class RunCreated(msgspec.Struct, frozen=True, kw_only=True):
     """The run exists; `request` is all that it will ever need of the world (`request.to_json`)."""
 
     type: ClassVar[str] = "run.created"
@@ -40,8 +38,7 @@ class RunCreated:
     format: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
     """A process drives the run from here on; `elapsed` of the records counts from this one."""
 
     type: ClassVar[str] = "run.attached"
@@ -49,8 +46,7 @@ class Attached:
     host: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
+class Queued(msgspec.Struct, frozen=True, kw_only=True):
     """Another run has the concurrency group; this one waits for it. `message` and `hint` say which, and what to do."""
 
     type: ClassVar[str] = "run.queued"
@@ -58,15 +54,13 @@ class Queued:
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     """The run has its concurrency group, until it has ended."""
 
     type: ClassVar[str] = "run.admitted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
     """The condition of the node is false."""
 
     type: ClassVar[str] = "phase.skipped"
@@ -74,8 +68,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expanded:
+class Expanded(msgspec.Struct, frozen=True, kw_only=True):
     """The node has an instance for each of these items, by key and in this order."""
 
     type: ClassVar[str] = "phase.expanded"
@@ -83,8 +76,7 @@ class Expanded:
     items: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """The condition or the items of the node cannot be told: it has failed without an attempt."""
 
     type: ClassVar[str] = "phase.refused"
@@ -92,8 +84,7 @@ class Refused:
     error: ErrorValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt may have effects from here on."""
 
     type: ClassVar[str] = "phase.started"
@@ -101,8 +92,7 @@ class Started:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Succeeded:
+class Succeeded(msgspec.Struct, frozen=True, kw_only=True):
     """The node is done."""
 
     type: ClassVar[str] = "phase.succeeded"
@@ -112,8 +102,7 @@ class Succeeded:
     how: str = "returned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gated:
+class Gated(msgspec.Struct, frozen=True, kw_only=True):
     """The node waits without a thread: for an approval until `until`, or for the moment `until`."""
 
     type: ClassVar[str] = "phase.waiting"
@@ -122,11 +111,10 @@ class Gated:
     gate: str
     message: str
     until: str | None
-    outputs: JsonObject = dataclasses.field(default_factory=dict)
+    outputs: JsonObject = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFailed:
+class AttemptFailed(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt ended with an error; whether there is another one is decided next."""
 
     type: ClassVar[str] = "phase.attempt_failed"
@@ -135,8 +123,7 @@ class AttemptFailed:
     error: ErrorValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryScheduled:
+class RetryScheduled(msgspec.Struct, frozen=True, kw_only=True):
     """The next attempt starts at `until` (wall time)."""
 
     type: ClassVar[str] = "phase.retrying"
@@ -144,8 +131,7 @@ class RetryScheduled:
     until: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookedFor:
+class LookedFor(msgspec.Struct, frozen=True, kw_only=True):
     """`find` was asked what the failed attempts had created; `outputs` is None when there was nothing."""
 
     type: ClassVar[str] = "phase.looked_for"
@@ -153,8 +139,7 @@ class LookedFor:
     outputs: JsonObject | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookFailed:
+class LookFailed(msgspec.Struct, frozen=True, kw_only=True):
     """`find` could not tell; it is asked again at `until`, or, when that is None, never."""
 
     type: ClassVar[str] = "phase.look_failed"
@@ -163,32 +148,28 @@ class LookFailed:
     until: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The node has failed for good, with the error of its last attempt."""
 
     type: ClassVar[str] = "phase.failed"
     node: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerated:
+class Tolerated(msgspec.Struct, frozen=True, kw_only=True):
     """The node has failed for good, with the error of its last attempt, and the action goes on."""
 
     type: ClassVar[str] = "phase.tolerated"
     node: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeCancelled:
+class NodeCancelled(msgspec.Struct, frozen=True, kw_only=True):
     """The node was given up with the run."""
 
     type: ClassVar[str] = "phase.cancelled"
     node: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InDoubt:
+class InDoubt(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt ended without telling how: the runner died, or the attempt did not end in time (`error`)."""
 
     type: ClassVar[str] = "phase.in_doubt"
@@ -197,8 +178,7 @@ class InDoubt:
     error: ErrorValue | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residue:
+class Residue(msgspec.Struct, frozen=True, kw_only=True):
     """A node that did not succeed has created something nevertheless; its revert gets these outputs."""
 
     type: ClassVar[str] = "phase.residue"
@@ -206,8 +186,7 @@ class Residue:
     outputs: JsonObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """A person said how an attempt in doubt had ended: `rerun`, `succeeded` or `failed`."""
 
     type: ClassVar[str] = "phase.settled"
@@ -216,8 +195,7 @@ class Settled:
     request: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class Approved(msgspec.Struct, frozen=True, kw_only=True):
     """A person let a waiting phase go on."""
 
     type: ClassVar[str] = "phase.approved"
@@ -226,8 +204,7 @@ class Approved:
     request: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
+class Warned(msgspec.Struct, frozen=True, kw_only=True):
     """Something is not as it should be, though the run goes on."""
 
     type: ClassVar[str] = "phase.warned"
@@ -235,31 +212,27 @@ class Warned:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelRequested:
+class CancelRequested(msgspec.Struct, frozen=True, kw_only=True):
     """A person asked for the run to be given up."""
 
     type: ClassVar[str] = "run.cancel_requested"
     request: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped:
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     """The run cannot go on for a reason of its own: its deadline, or a full disk under the journal."""
 
     type: ClassVar[str] = "run.stopped"
     error: ErrorValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitStarted:
+class CommitStarted(msgspec.Struct, frozen=True, kw_only=True):
     """Every phase succeeded; artifacts are rendered and the restore point is being stored."""
 
     type: ClassVar[str] = "run.commit_started"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """The result stands: nothing is reverted from here on."""
 
     type: ClassVar[str] = "run.committed"
@@ -267,31 +240,27 @@ class Committed:
     restore_point: JsonObject | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommitFailed:
+class CommitFailed(msgspec.Struct, frozen=True, kw_only=True):
     """The artifacts or the restore point could not be made."""
 
     type: ClassVar[str] = "run.commit_failed"
     error: ErrorValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unwinding:
+class Unwinding(msgspec.Struct, frozen=True, kw_only=True):
     """Cleanups and reverts run from here on, in this order."""
 
     type: ClassVar[str] = "run.unwinding"
     order: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deferring:
+class Deferring(msgspec.Struct, frozen=True, kw_only=True):
     """The unwind is over; the deferred phase, if there is one, runs."""
 
     type: ClassVar[str] = "run.deferring"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The run has ended."""
 
     type: ClassVar[str] = "run.finished"
@@ -332,8 +301,7 @@ Event: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """An event in its place: number from 0, wall time (RFC 3339), seconds since the driver attached."""
 
     seq: int

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import traceback
 from collections.abc import Callable
 from typing import TypeVar
+
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import clock, errors, files
@@ -139,7 +140,7 @@ def error_value(session: Session, error: errors.RunnerError) -> events.ErrorValu
 def _clean(session: Session, error: events.ErrorValue) -> events.ErrorValue:
     """Remove revealed secrets from what the other side said."""
     clean = session.host.redactor.clean
-    return dataclasses.replace(
+    return structs.replace(
         error,
         message=clean(error.message),
         details=clean(error.details),

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
+
+from msgspec import structs
 
 from runner.base import errors
 from runner.base.jsonvalue import JsonValue
 from runner.engine import events
 
 _TYPES: Mapping[str, type[Any]] = {kind.type: kind for kind in events.Event.__args__}
-_FIELDS = {kind: tuple(f.name for f in dataclasses.fields(kind)) for kind in _TYPES.values()}
 
 
 def to_json(record: events.Record) -> dict[str, JsonValue]:
     """Write a record as a JSON object (without its number, which the journal line carries)."""
     event = record.event
     value: dict[str, Any] = {"type": event.type, "at": record.at, "elapsed": record.elapsed}
-    for name in _FIELDS[type(event)]:
-        held = getattr(event, name)
-        value[name] = dataclasses.asdict(held) if isinstance(held, events.ErrorValue) else held
+    for name, held in structs.asdict(event).items():
+        value[name] = structs.asdict(held) if isinstance(held, events.ErrorValue) else held
     return value
 
 

@@ -17,10 +17,16 @@ if TYPE_CHECKING:
 AbsolutePath = Annotated[str, pydantic.StringConstraints(pattern=r"^/")]
 
 
+# Patterns of these alone cannot be wrong, and to compile each takes a third of a millisecond.
+_PLAIN = re.compile(r"[\w.*/@+-]*")
+
+
 def _check_patterns(patterns: list[str]) -> list[str]:
     from runner.repository import tree_exclude
 
     for pattern in patterns:
+        if _PLAIN.fullmatch(pattern):
+            continue
         try:
             tree_exclude.Excluded([pattern])
         except (ValueError, re.error) as error:

@@ -6,9 +6,10 @@ Every part keeps its JSON Pointer, from which the place in the file is found aga
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
+
+import msgspec
 
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonValue
@@ -22,8 +23,7 @@ class Level(IntEnum):
     OWN = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
+class Input(msgspec.Struct, frozen=True, kw_only=True):
     """A typed parameter of an action.
 
     Attributes:
@@ -45,8 +45,7 @@ class Input:
     pointer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutputDeclaration:
+class OutputDeclaration(msgspec.Struct, frozen=True, kw_only=True):
     """An output that a phase declares because its function cannot know it."""
 
     name: str
@@ -56,8 +55,7 @@ class OutputDeclaration:
     pointer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetrySpec:
+class RetrySpec(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts after the first, as written; None where the document leaves the choice to the runner.
 
     Attributes:
@@ -75,8 +73,7 @@ class RetrySpec:
     jitter: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreach:
+class Foreach(msgspec.Struct, frozen=True, kw_only=True):
     """One instance of a phase for each item.
 
     Attributes:
@@ -93,8 +90,7 @@ class Foreach:
     pointer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concurrency:
+class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
     """What may run at the same time.
 
     Attributes:
@@ -109,8 +105,7 @@ class Concurrency:
     pointer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requires:
+class Requires(msgspec.Struct, frozen=True, kw_only=True):
     """What a blueprint needs of the runner: functions, capabilities of drivers, a version (`>=0.1`)."""
 
     functions: tuple[str, ...] = ()
@@ -118,8 +113,7 @@ class Requires:
     runner: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A function with its arguments as written; texts in them may be templates."""
 
     function: str
@@ -130,13 +124,11 @@ class Call:
     description: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo(Call):
+class Undo(Call, frozen=True, kw_only=True):
     """The `revert` or `cleanup` of a phase."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phase(Call):
+class Phase(Call, frozen=True, kw_only=True):
     """One step of an action.
 
     Attributes:
@@ -155,11 +147,10 @@ class Phase(Call):
     when: str | None = None
     foreach: Foreach | None = None
     tolerate: bool = False
-    objects: Mapping[str, JsonValue] = field(default_factory=dict)
+    objects: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class Action(msgspec.Struct, frozen=True, kw_only=True):
     """A named entry point of a blueprint.
 
     Attributes:
@@ -185,8 +176,7 @@ class Action:
     description: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
+class Blueprint(msgspec.Struct, frozen=True, kw_only=True):
     """A whole blueprint, with the text and the nodes that it came from."""
 
     level: Level

@@ -6,7 +6,9 @@ What is wrong is left out. What the rules could then only find because of that i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from runner.base import diagnostic
 from runner.base import span as spans
@@ -90,7 +92,7 @@ class _Mender:
             return self._arguments(node)
         if isinstance(node, nodes.SeqNode):
             kept = (self.node(item) for item in node.items)
-            return replace(node, items=tuple(item for item in kept if item is not None))
+            return structs.replace(node, items=tuple(item for item in kept if item is not None))
         mended = self._mapping(node, parts)
         if mended is None:
             self._leave_out(pointer)
@@ -115,7 +117,8 @@ class _Mender:
         """Leave out every argument that is not whole; what may stand in one is the function's matter."""
         if not isinstance(node, nodes.MapNode):
             return node
-        return replace(node, entries=tuple(entry for entry in node.entries if not self._is_hurt(entry[0].span.pointer)))
+        entries = tuple(entry for entry in node.entries if not self._is_hurt(entry[0].span.pointer))
+        return nodes.MapNode(span=node.span, entries=entries)
 
     def _is_hurt(self, pointer: str) -> bool:
         return pointer in self._wrong or pointer in self._touched

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
 
 from runner.base import suggest
 from runner.base.diagnostic import Diagnostic
@@ -13,8 +14,7 @@ OWN = "blueprint-runner.dev/v1"
 KANISTER = "cr.kanister.io/v1alpha1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of document in one language."""
 
     api_version: str
@@ -57,7 +57,7 @@ def _check(root: nodes.MapNode, key: str, allowed: Mapping[str, Kind]) -> list[D
     if node is None:
         first = root.entries[0][0].span if root.entries else root.span
         message, hint = f'the document lacks the key "{key}"', f'add it: "{key}: {example}"'
-        return [Diagnostic(code="KB202", message=message, span=replace(first, pointer=root.span.pointer), hint=hint)]
+        return [Diagnostic(code="KB202", message=message, span=first.at(root.span.pointer), hint=hint)]
     if not isinstance(node, nodes.ScalarNode) or not isinstance(node.value, str):
         return [_finding("KB203", f'"{key}" must be a text', node, f"write {key}: {example}")]
     if node.text in allowed:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable
+
+from msgspec import structs
 
 from runner.base.diagnostic import Diagnostic, in_order
 from runner.model import blueprint as blueprints
@@ -72,8 +73,7 @@ def retry_of(blueprint: blueprints.Blueprint, call: blueprints.Call) -> blueprin
 
 def filled(written: blueprints.RetrySpec) -> plan.Retry:
     """Return a retry with the usual values for what the document leaves to the runner."""
-    values = {field.name: getattr(written, field.name) for field in dataclasses.fields(written)}
-    return plan.Retry(**{name: value for name, value in values.items() if value is not None})
+    return plan.Retry(**{name: value for name, value in structs.asdict(written).items() if value is not None})
 
 
 def _foreach(written: blueprints.Foreach | None) -> plan.Foreach | None:
@@ -91,7 +91,7 @@ def _concurrency(written: blueprints.Concurrency | None) -> plan.Concurrency:
     if written is None:
         return plan.Concurrency()
     made = plan.Concurrency(group=written.group or "", queue=written.queue)
-    return made if written.max_parallel is None else dataclasses.replace(made, max_parallel=written.max_parallel)
+    return made if written.max_parallel is None else structs.replace(made, max_parallel=written.max_parallel)
 
 
 def _off_names(
@@ -113,7 +113,7 @@ class _Compiler:
     def phase(self, phase: blueprints.Phase, waits_for: tuple[plan.Edge, ...]) -> plan.PlanNode:
         """Compile a phase with its revert and cleanup."""
         made = self.node(phase.name, plan.NodeKind.PHASE, phase, phase.name)
-        return dataclasses.replace(
+        return structs.replace(
             made,
             edges=waits_for,
             when=phase.when or "",
@@ -129,7 +129,7 @@ class _Compiler:
 
     def defer(self, phase: blueprints.Phase) -> plan.PlanNode:
         """Compile the deferPhase."""
-        return dataclasses.replace(self.node("defer", plan.NodeKind.DEFER, phase, phase.name), when=phase.when or "")
+        return structs.replace(self.node("defer", plan.NodeKind.DEFER, phase, phase.name), when=phase.when or "")
 
     def _undo(self, kind: plan.NodeKind, undo: blueprints.Undo | None, phase: str) -> plan.PlanNode | None:
         return None if undo is None else self.node(f"{kind}/{phase}", kind, undo, phase)

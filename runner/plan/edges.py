@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonValue
@@ -12,8 +13,7 @@ from runner.plan import plan
 from runner.templates import expression, references, render, template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Read:
+class Read(msgspec.Struct, frozen=True, kw_only=True):
     """A reference in a template of the document; `pointer` leads to the text that holds it."""
 
     pointer: str
@@ -32,8 +32,7 @@ class Read:
         return references.spell(path) if path else "everything"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
     """One edge with the place in the document that causes it.
 
     Attributes:

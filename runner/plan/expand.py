@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from msgspec import structs
 
 from runner.plan import plan
 from runner.templates import bare, evaluate, kinds, problem, render
@@ -87,7 +88,7 @@ def _off_key(message: str) -> problem.TemplateError:
 
 
 def _instance(group: plan.PlanNode, key: str) -> plan.PlanNode:
-    return dataclasses.replace(
+    return structs.replace(
         _keyed(group, key),
         edges=(),
         when="",
@@ -98,4 +99,4 @@ def _instance(group: plan.PlanNode, key: str) -> plan.PlanNode:
 
 
 def _keyed(node: plan.PlanNode, key: str) -> plan.PlanNode:
-    return dataclasses.replace(node, id=f"{node.id}/{key}", key=key)
+    return structs.replace(node, id=f"{node.id}/{key}", key=key)

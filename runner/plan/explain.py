@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import durations
 from runner.plan import measure, plan, wording
@@ -124,8 +125,7 @@ def _instances(found: Prospect, foreach: plan.Foreach) -> Iterator[str]:
         yield limits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True, kw_only=True):
     """One argument as it is shown: under a heading, its value, and lines that say more."""
 
     heading: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import errors, secret
 from runner.base import span as spans
@@ -13,8 +14,7 @@ from runner.plan.knowledge import NotYet, Source
 from runner.templates import template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
+class Argument(msgspec.Struct, frozen=True, kw_only=True):
     """One argument of a call.
 
     Attributes:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NoReturn
+
+import msgspec
 
 from runner.templates import evaluate, references
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(msgspec.Struct, frozen=True, kw_only=True):
     """Something that is known only later: what templates call it, and what has to happen first (`dump` `has ended`)."""
 
     path: str
@@ -59,8 +59,7 @@ _ROOTS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knowledge:
+class Knowledge(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of the world before a run.
 
     Attributes:
@@ -70,10 +69,10 @@ class Knowledge:
         roots: Further roots that are known: `artifactsIn`, `object`, `profile`, `time`, `run`, …
     """
 
-    inputs: Mapping[str, object] = field(default_factory=dict)
+    inputs: Mapping[str, object] = msgspec.field(default_factory=dict)
     missing: tuple[str, ...] = ()
-    phases: Mapping[str, object] = field(default_factory=dict)
-    roots: Mapping[str, object] = field(default_factory=dict)
+    phases: Mapping[str, object] = msgspec.field(default_factory=dict)
+    roots: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
 def ended(phase: str) -> Later:

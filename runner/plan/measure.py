@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from runner.base import errors
 from runner.plan.foretell import Argument
 from runner.plan.outlook import Decision, Outlook, Prospect
@@ -16,7 +18,8 @@ from runner.templates import evaluate
 def measured(outlook: Outlook, registry: registries.Registry, budget: estimates.Budget) -> Outlook:
     """Return an outlook with sizes, and with the arguments that their function would refuse among the problems."""
     phases = [_measured(each, registry, budget) for each in outlook.phases]
-    return replace(outlook, phases=tuple(replace(each, way=_way(each, phases, registry)) for each in phases))
+    ways = (structs.replace(each, way=_way(each, phases, registry)) for each in phases)
+    return structs.replace(outlook, phases=tuple(ways))
 
 
 def total(outlook: Outlook) -> estimates.Size | None:
@@ -36,9 +39,9 @@ def _measured(found: Prospect, registry: registries.Registry, budget: estimates.
     try:
         sizes = list(_sizes(spec, found.calls, budget))
     except errors.PermanentError as error:
-        return replace(found, problems=(error,))
+        return structs.replace(found, problems=(error,))
     known = [size for size in sizes if size is not None]
-    return replace(found, size=estimates.total(known)) if known and len(known) == len(sizes) else found
+    return structs.replace(found, size=estimates.total(known)) if known and len(known) == len(sizes) else found
 
 
 def _way(found: Prospect, phases: Sequence[Prospect], registry: registries.Registry) -> estimates.Way | None:

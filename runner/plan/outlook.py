@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec import structs
 
 from runner.base import errors
 from runner.base import span as spans
@@ -22,8 +24,7 @@ class Decision(StrEnum):
     OPEN = "open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instance:
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """One instance of a `foreach` whose items are known; `roots` are what only it can read."""
 
     key: str
@@ -31,8 +32,7 @@ class Instance:
     arguments: tuple[foretell.Argument, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
+class Prospect(msgspec.Struct, frozen=True, kw_only=True):
     """What can be told of one phase.
 
     Attributes:
@@ -70,8 +70,7 @@ class Prospect:
         return [] if self.node.foreach is not None else [self.arguments]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     """A plan with what can be told of it.
 
     Attributes:
@@ -161,9 +160,11 @@ def _prospect(node: plan.PlanNode, step: int, roots: Mapping[str, object]) -> Pr
     if node.foreach is not None:
         found = _expanded(found, node.foreach, roots)
         roots = {**roots, **some_item(roots)}
-    found = replace(found, arguments=foretell.arguments(node.arguments, roots))
+    found = structs.replace(found, arguments=foretell.arguments(node.arguments, roots))
     wrong = (each.problem for call in (found.arguments, *found.calls) for each in call)
-    return replace(found, problems=(*found.problems, *dict.fromkeys(each for each in wrong if each is not None)))
+    return structs.replace(
+        found, problems=(*found.problems, *dict.fromkeys(each for each in wrong if each is not None))
+    )
 
 
 def _decided(found: Prospect, roots: Mapping[str, object]) -> Prospect:
@@ -172,11 +173,11 @@ def _decided(found: Prospect, roots: Mapping[str, object]) -> Prospect:
     try:
         holds = bare.condition(found.node.when, roots)
     except knowledge.NotYet as missing:
-        return replace(found, decision=Decision.OPEN, waits_for=_sources(found.node.when, roots, missing))
+        return structs.replace(found, decision=Decision.OPEN, waits_for=_sources(found.node.when, roots, missing))
     except errors.RunnerError as error:
         error.context["key"] = "when"
-        return replace(found, problems=(error,))
-    return found if holds else replace(found, decision=Decision.SKIPPED)
+        return structs.replace(found, problems=(error,))
+    return found if holds else structs.replace(found, decision=Decision.SKIPPED)
 
 
 def _expanded(found: Prospect, foreach: plan.Foreach, roots: Mapping[str, object]) -> Prospect:
@@ -185,16 +186,16 @@ def _expanded(found: Prospect, foreach: plan.Foreach, roots: Mapping[str, object
     except knowledge.NotYet as missing:
         written = [foreach.items] if isinstance(foreach.items, str) else []
         sources = [source for text in written for source in _sources(text, roots, missing)]
-        return replace(found, items_from=tuple(sources) or (missing.source,))
+        return structs.replace(found, items_from=tuple(sources) or (missing.source,))
     except errors.RunnerError as error:
         error.context["key"] = "foreach/items"
-        return replace(found, problems=(*found.problems, error))
+        return structs.replace(found, problems=(*found.problems, error))
     each = [{"item": item, "key": key, "index": index} for index, (key, item) in enumerate(items.items())]
     instances = tuple(
         Instance(key=str(own["key"]), roots=own, arguments=foretell.arguments(found.node.arguments, {**roots, **own}))
         for own in each
     )
-    return replace(found, instances=instances)
+    return structs.replace(found, instances=instances)
 
 
 def some_item(roots: Mapping[str, object]) -> dict[str, object]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+
+import msgspec
 
 from runner.base.jsonvalue import JsonValue
 
@@ -28,8 +29,7 @@ class Why(StrEnum):
     DATA = "data"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """The node waits for `source`; `detail` says what is read, for a data edge (`outputs.path`)."""
 
     source: str
@@ -37,8 +37,7 @@ class Edge:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts after the first.
 
     Attributes:
@@ -62,8 +61,7 @@ class Retry:
         return min(self.initial.total_seconds() * self.factor**power, self.maximum.total_seconds())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreach:
+class Foreach(msgspec.Struct, frozen=True, kw_only=True):
     """One instance of a node for each item.
 
     Attributes:
@@ -79,8 +77,7 @@ class Foreach:
     fail_fast: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Concurrency:
+class Concurrency(msgspec.Struct, frozen=True, kw_only=True):
     """What may run at the same time.
 
     Attributes:
@@ -94,8 +91,7 @@ class Concurrency:
     max_parallel: int = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(msgspec.Struct, frozen=True, kw_only=True):
     """A declared output of a phase."""
 
     type: str = "string"
@@ -103,8 +99,7 @@ class Output:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanNode:
+class PlanNode(msgspec.Struct, frozen=True, kw_only=True):
     """One function call of the plan.
 
     Attributes:
@@ -137,8 +132,8 @@ class PlanNode:
     foreach: Foreach | None = None
     tolerate: bool = False
     timeout: timedelta | None = None
-    retry: Retry = field(default_factory=Retry)
-    outputs: Mapping[str, Output] = field(default_factory=dict)
+    retry: Retry = msgspec.field(default_factory=Retry)
+    outputs: Mapping[str, Output] = msgspec.field(default_factory=dict)
     exports: bool = False
     reads: bool = False
     idempotent: bool = False
@@ -148,8 +143,7 @@ class PlanNode:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """One action, ready to run.
 
     Attributes:
@@ -167,8 +161,8 @@ class Plan:
     file: str
     nodes: tuple[PlanNode, ...]
     defer: PlanNode | None = None
-    artifacts: Mapping[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    artifacts: Mapping[str, Mapping[str, JsonValue]] = msgspec.field(default_factory=dict)
     input_artifacts: tuple[str, ...] = ()
     timeout: timedelta | None = None
-    concurrency: Concurrency = field(default_factory=Concurrency)
+    concurrency: Concurrency = msgspec.field(default_factory=Concurrency)
     secret_inputs: tuple[str, ...] = ()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.plan import foretell, knowledge, outlook, plan
 from runner.plan.foretell import Argument
@@ -11,8 +12,7 @@ from runner.plan.knowledge import Knowledge
 from runner.plan.outlook import Prospect
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One function call; that of a phase whose items are not known stands for all of its instances.
 
     Attributes:
@@ -26,8 +26,7 @@ class Call:
     arguments: tuple[Argument, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True, kw_only=True):
     """All calls in the order of the plan, undo nodes behind their phase, and the artifacts by name."""
 
     plan: plan.Plan

@@ -6,9 +6,11 @@ The words for what pydantic finds are made here, for the check and for the decod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import structs
 
 from runner.base import secret, suggest
 from runner.base import span as spans
@@ -51,8 +53,7 @@ _LONGEST_SHOWN = 60
 _AS_TEXT = "make it a text with the filter toJson, or put something beside it: --rows={{ … }}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Something wrong with the arguments; `pointer` leads to it from the mapping of arguments.
 
     Attributes:
@@ -95,7 +96,7 @@ def check_arguments(
             if problem.type_rule:
                 message = f"{problem.type_rule}, but the template yields {kinds.describe(value)}"
                 hint = _AS_TEXT if problem.type_rule.endswith(" a text") else problem.hint
-                found.append(replace(problem, code="KB505", message=message, hint=hint))
+                found.append(structs.replace(problem, code="KB505", message=message, hint=hint))
         elif not (isinstance(value, str) and is_template(value)):
             found.append(problem)
     return found

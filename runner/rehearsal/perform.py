@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 from runner.base import clock, log, redact, secret
 from runner.base import span as spans
@@ -227,18 +228,18 @@ def _secret(name: str, text: str) -> secret.Secret:
 
 def _predictable(plan: Plan) -> Plan:
     """Return a plan without what depends on chance or on other runs."""
-    return dataclasses.replace(
+    return structs.replace(
         plan,
         nodes=tuple(map(_without_jitter, plan.nodes)),
         defer=None if plan.defer is None else _without_jitter(plan.defer),
-        concurrency=dataclasses.replace(plan.concurrency, group=""),
+        concurrency=structs.replace(plan.concurrency, group=""),
     )
 
 
 def _without_jitter(node: PlanNode) -> PlanNode:
-    return dataclasses.replace(
+    return structs.replace(
         node,
-        retry=dataclasses.replace(node.retry, jitter=0.0),
+        retry=structs.replace(node.retry, jitter=0.0),
         revert=None if node.revert is None else _without_jitter(node.revert),
         cleanup=None if node.cleanup is None else _without_jitter(node.cleanup),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import jinja2
+import msgspec
 from jinja2 import nodes
 from jinja2 import parser as jinja_parser
 
@@ -23,6 +23,10 @@ _DEEPEST = 12
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = "\\'\"nrtxuU"
+
+_PATH = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\s*", re.ASCII)
+# First words that are no names to the parser.
+_WORDS = frozenset({"true", "True", "false", "False", "none", "None", "not", "and", "or", "in", "is", "if", "else"})
 
 _ALLOWED = (
     nodes.Name,
@@ -49,8 +53,7 @@ _REFUSED: tuple[tuple[type[nodes.Node] | tuple[type[nodes.Node], ...], str, str]
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expression:
+class Expression(msgspec.Struct, frozen=True, kw_only=True):
     """The inside of one `{{ … }}`, parsed; it can be evaluated only if it has no problems.
 
     Attributes:
@@ -76,7 +79,8 @@ class Expression:
 @functools.lru_cache(maxsize=16384)
 def parse(source: str, offset: int = 0) -> Expression:
     """Parse an expression that starts at `offset` of its template; never raises for what a person may write."""
-    fault = _refusal(source)
+    words = references.tokens(source)
+    fault = _refusal(source, words)
     node = None
     start, length = offset + len(source) - len(source.lstrip()), len(source.strip())
     if fault is None:
@@ -92,7 +96,7 @@ def parse(source: str, offset: int = 0) -> Expression:
         problem.Problem(code=code, message=message, hint=hint, offset=start, length=length)
         for code, message, hint in _faults(node)
     )
-    read = tuple(references.find(node, source, offset))
+    read = tuple(references.find(node, words, offset))
     usable = None if problems else node
     return Expression(offset=start, length=length, node=usable, problems=problems, references=read)
 
@@ -103,6 +107,21 @@ def _environment() -> jinja2.Environment:
 
 
 def _parse(source: str) -> nodes.Expr:
+    return _path(source) if _PATH.fullmatch(source) else _anything(source)
+
+
+def _path(source: str) -> nodes.Expr:
+    """Build what the parser makes of a chain of names; most expressions are one, and it takes its time for it."""
+    first, *names = source.strip().split(".")
+    if first in _WORDS:
+        return _anything(source)
+    node: nodes.Expr = nodes.Name(first, "load")
+    for name in names:
+        node = nodes.Getattr(node, name, "load")
+    return node
+
+
+def _anything(source: str) -> nodes.Expr:
     parser = jinja_parser.Parser(_environment(), source, state="variable")
     node = parser.parse_expression()
     if not parser.stream.eos:
@@ -119,9 +138,8 @@ def _syntax_message(source: str, error: jinja2.TemplateSyntaxError) -> str:
     return f'the template "{shown[:60]}{"…" if len(shown) > 60 else ""}" cannot be parsed: {reason}'
 
 
-def _refusal(source: str) -> tuple[str, str, str] | None:
+def _refusal(source: str, tokens: Sequence[tuple[str, int]]) -> tuple[str, str, str] | None:
     """Refuse what the parser shall not even see."""
-    tokens = references.tokens(source)
     depth = deepest = 0
     for token, _ in tokens:
         depth += (token in "([{") - (token in ")]}")

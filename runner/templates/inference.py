@@ -6,9 +6,9 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 from jinja2 import nodes
 
 from runner.templates import expression, functions, problem, references, template, value_types
@@ -21,8 +21,7 @@ _EQUALITY = frozenset({"eq", "ne"})
 _UNORDERED = value_types.families(value_types.MAPPING | {value_types.Kind.NOTHING})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault(problem.Problem):
+class Fault(problem.Problem, frozen=True, kw_only=True):
     """Parts of an expression that do not fit together (KB404, KB405, KB411); `paths` says what is read in them."""
 
     paths: tuple[references.Path, ...]
@@ -41,8 +40,7 @@ def of_expression(part: expression.Expression, type_of: TypeOf) -> Type:
     return _Walk(part, type_of).whole()
 
 
-@dataclass(frozen=True, slots=True)
-class _Signature:
+class _Signature(msgspec.Struct, frozen=True):
     """What a filter takes and returns; `value` is the name of its first parameter."""
 
     value: str

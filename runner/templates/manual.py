@@ -5,15 +5,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.templates import functions
 
 _EXAMPLE = re.compile(r"\n\nExample:\n\s+`(?P<text>.+)` gives `(?P<result>.*)`\s*$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """One filter.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+import msgspec
 from jinja2 import nodes
 
 Path: TypeAlias = "tuple[str | int, ...]"
@@ -15,8 +15,7 @@ _TOKEN = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|[^\W\d]\w*|-?\d+|\S"
 _QUOTES = "'\""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a template reads, such as `phases.dump.outputs.path`.
 
     Attributes:
@@ -84,9 +83,8 @@ def tokens(source: str) -> list[tuple[str, int]]:
     return [(match[0], match.start()) for match in _TOKEN.finditer(source)]
 
 
-def find(node: nodes.Node, source: str, offset: int) -> Iterator[Reference]:
-    """Yield the references of a parsed expression that starts at `offset` of its template."""
-    words = tokens(source)
+def find(node: nodes.Node, words: Sequence[tuple[str, int]], offset: int) -> Iterator[Reference]:
+    """Yield the references of a parsed expression, cut into `words`, that starts at `offset` of its template."""
     for path, guarded, decides in _walk(node, guarded=False, decides=False):
         places = tuple((start + offset, length) for start, length in _locate(path, words))
         yield Reference(path=path, places=places, guarded=guarded, decides=decides)
@@ -113,7 +111,7 @@ def _walk(node: nodes.Node, *, guarded: bool, decides: bool) -> Iterator[tuple[P
                 yield from _walk(child, guarded=guarded, decides=looked_at)
 
 
-def _locate(path: Path, words: list[tuple[str, int]]) -> list[tuple[int, int]]:
+def _locate(path: Path, words: Sequence[tuple[str, int]]) -> list[tuple[int, int]]:
     for start, (word, _) in enumerate(words):
         if word == path[0] and (start == 0 or words[start - 1][0] not in ".|"):
             places = _follow(path, words, start)
@@ -122,7 +120,7 @@ def _locate(path: Path, words: list[tuple[str, int]]) -> list[tuple[int, int]]:
     return [(words[0][1], 1)] * len(path)
 
 
-def _follow(path: Path, words: list[tuple[str, int]], position: int) -> list[tuple[int, int]] | None:
+def _follow(path: Path, words: Sequence[tuple[str, int]], position: int) -> list[tuple[int, int]] | None:
     places = [(words[position][1], len(words[position][0]))]
     for part in path[1:]:
         position += 2

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.templates import problem
 
@@ -13,8 +14,7 @@ _IN_EXPRESSION = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|\}\}|[{}\[\]
 _CLOSES = {"}": "{", "]": "[", ")": "("}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True, kw_only=True):
     """Plain text, or the inside of one `{{ … }}`; `offset` is where it starts in the whole text."""
 
     text: str

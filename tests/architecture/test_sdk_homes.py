@@ -26,6 +26,7 @@ HOMES = {
     "jsonschema": ("runner/document",),
     "jsonschema_rs": ("runner/document",),
     "kubernetes": ("runner/kube",),
+    "msgspec": ("runner",),
     "networkx": ("runner/plan",),
     "obstore": ("runner/locations",),
     "openstack": ("runner/storage/openstack",),

@@ -29,7 +29,7 @@ def _call(
     spec = scope.registry.find(call.function)
     if spec is None:
         return
-    reader = declared.Reader(scope=scope, action=action, site=site)
+    reader = declared.reader(scope, action, site)
     found = argcheck.check_arguments(
         spec,
         call.arguments,

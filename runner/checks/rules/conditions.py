@@ -18,7 +18,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
     for each in scope.actions:
         for site in each.sites:
             for text, pointer in site.expressions:
-                reader = declared.Reader(scope=scope, action=each, site=site)
+                reader = declared.reader(scope, each, site)
                 if not template.is_template(text):
                     yield from _expression(scope, reader, text, pointer)
 

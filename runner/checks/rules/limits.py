@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec import structs
 
 from runner.base.diagnostic import Diagnostic, Related, Severity
 from runner.checks import scope as scopes
@@ -62,7 +63,7 @@ def _wider(scope: scopes.Scope, action: blueprints.Action, foreach: blueprints.F
     if action.concurrency is None or action.concurrency.max_parallel is None:
         return made
     place = scope.blueprint.span(f"{action.concurrency.pointer}/maxParallel")
-    return replace(made, related=(Related(span=place, message="the action says so"),))
+    return structs.replace(made, related=(Related(span=place, message="the action says so"),))
 
 
 def _finding(scope: scopes.Scope, pointer: str, reason: str, hint: str) -> Diagnostic:

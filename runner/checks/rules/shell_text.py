@@ -26,7 +26,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
         return
     for each in scope.actions:
         for site in each.sites:
-            reader = declared.Reader(scope=scope, action=each, site=site)
+            reader = declared.reader(scope, each, site)
             for text, pointer in _shell_texts(scope, site):
                 yield from _unquoted(scope, reader, text, pointer)
 

@@ -16,7 +16,7 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
         return
     for each in scope.actions:
         for site in each.sites:
-            reader = declared.Reader(scope=scope, action=each, site=site)
+            reader = declared.reader(scope, each, site)
             for pointer, parsed in site.texts:
                 for fault in reader.typed(parsed)[1]:
                     yield Diagnostic(

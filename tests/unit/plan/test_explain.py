@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import structs
 
 from runner.plan import explain, wording
 from runner.plan.knowledge import Knowledge, Source
@@ -22,7 +23,9 @@ def test_a_plan_reads_well_on_eighty_columns(golden: Callable[[Path, str], None]
 
 def test_sizes_stand_with_the_phases_and_above_them() -> None:
     found = sample_plans.seen("- {name: a, func: BackupFiles, args: {paths: [/x]}}")
-    sized = replace(found, phases=(replace(found.phases[0], size=estimates.Size(bytes=2048, is_whole=False)),))
+    sized = structs.replace(
+        found, phases=(structs.replace(found.phases[0], size=estimates.Size(bytes=2048, is_whole=False)),)
+    )
     text = explain.text(sized)
     assert text.startswith("sample › backup: 1 phase, at least 2.0 KiB of data\n")
     assert "\n     at least 2.0 KiB of data\n" in text

@@ -25,10 +25,13 @@ class _Index:
         is_long = len(self._by_lower) > _MOST_COMPARED
         self._by_beginning = sorted(self._by_lower) if is_long else []
         self._by_end = sorted(name[::-1] for name in self._by_lower) if is_long else []
+        self._known: dict[str, str | None] = {}
 
     def closest(self, name: str) -> str | None:
-        found = difflib.get_close_matches(name, self._likely(name), n=1, cutoff=0.6)
-        return self._by_lower[found[0]] if found else None
+        if name not in self._known:  # several findings may be about one mistake
+            found = difflib.get_close_matches(name, self._likely(name), n=1, cutoff=0.6)
+            self._known[name] = self._by_lower[found[0]] if found else None
+        return self._known[name]
 
     def _likely(self, name: str) -> Iterable[str]:
         """Choose whom to compare with: all, or those that begin or end like the name."""

@@ -89,18 +89,19 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         """Add what an event says; sets `gave_up` if the document is too deep or too large to go on."""
+        start, end = _marks(event)
         match event:
             case yaml.ScalarEvent():
                 self._node(event)
-                self._add(rawtree.RawScalar(self._place(event), event.value, event.style or "", event.tag))
-            case yaml.AliasEvent():
-                self._alias(event)
-            case yaml.SequenceStartEvent():
-                self._enter(event, rawtree.RawSeq(self._place(event), bool(event.flow_style), event.tag))
+                self._add(rawtree.RawScalar(start, end, event.value, event.style or "", event.tag))
             case yaml.MappingStartEvent():
-                self._enter(event, rawtree.RawMap(self._place(event), bool(event.flow_style), event.tag))
+                self._enter(event, rawtree.RawMap(start, end, bool(event.flow_style), event.tag))
+            case yaml.SequenceStartEvent():
+                self._enter(event, rawtree.RawSeq(start, end, bool(event.flow_style), event.tag))
             case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                 self._leave(event)
+            case yaml.AliasEvent():
+                self._alias(event)
 
     def _enter(self, event: yaml.CollectionStartEvent, collection: rawtree.RawSeq | rawtree.RawMap) -> None:
         self._node(event)
@@ -112,8 +113,7 @@ class _Builder:
         collection = self._open.pop()
         last = collection.last
         # The parser ends a block where the next token begins, which may be many comment lines further on.
-        end = last.place if last is not None and not collection.flow else self._place(event)
-        collection.place = structs.replace(collection.place, end_line=end.end_line, end_column=end.end_column)
+        collection.end = last.end if last is not None and not collection.flow else _marks(event)[1]
         self._add(collection)
 
     def _add(self, node: Raw) -> None:
@@ -132,7 +132,7 @@ class _Builder:
     def _alias(self, event: yaml.AliasEvent) -> None:
         self._count += 1
         self._refuse(event, "alias", f"*{event.anchor}")
-        self._add(rawtree.RawAlias(self._place(event)))
+        self._add(rawtree.RawAlias(*_marks(event)))
 
     def _refuse(self, event: yaml.Event, what: str, written: str) -> None:
         place = self._place(event)
@@ -147,13 +147,8 @@ class _Builder:
         self.gave_up = True
 
     def _place(self, event: yaml.Event) -> spans.Span:
-        start, end = event.start_mark, event.end_mark
-        if start is None or end is None:
-            raise AssertionError("the parser puts marks on every event")
-        return spans.Span(
-            file=self._file,
-            line=start.line + 1,
-            column=start.column + 1,
-            end_line=end.line + 1,
-            end_column=end.column + 1,
-        )
+        return rawtree.place(self._file, *_marks(event))
+
+
+def _marks(event: yaml.Event) -> tuple[rawtree.Mark, rawtree.Mark]:
+    return event.start_mark, event.end_mark  # type: ignore[return-value]  # the parser puts them on every event

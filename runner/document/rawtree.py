@@ -1,18 +1,29 @@
-"""The untyped tree between the YAML parser and the nodes: mutable while it is built, keys may be anything."""
+"""The untyped tree between the YAML parser and the nodes: mutable while it is built, keys may be anything.
+
+Nodes have the parser's marks, which count from 0; of every node there is a span later, and making it once is enough.
+"""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from runner.base import span as spans
 
 
+class Mark(Protocol):
+    """A place as the parser tells it."""
+
+    line: int
+    column: int
+
+
 class RawScalar(msgspec.Struct):
     """A scalar as the parser delivers it."""
 
-    place: spans.Span
+    start: Mark
+    end: Mark
     text: str
     style: str
     tag: str | None
@@ -21,13 +32,15 @@ class RawScalar(msgspec.Struct):
 class RawAlias(msgspec.Struct):
     """A `*name`; already reported."""
 
-    place: spans.Span
+    start: Mark
+    end: Mark
 
 
 class RawSeq(msgspec.Struct):
     """A list."""
 
-    place: spans.Span
+    start: Mark
+    end: Mark
     flow: bool
     tag: str | None
     items: list[Raw] = msgspec.field(default_factory=list)
@@ -45,7 +58,8 @@ class RawSeq(msgspec.Struct):
 class RawMap(msgspec.Struct):
     """A mapping; keys may be anything here."""
 
-    place: spans.Span
+    start: Mark
+    end: Mark
     flow: bool
     tag: str | None
     entries: list[tuple[Raw, Raw]] = msgspec.field(default_factory=list)
@@ -63,6 +77,18 @@ class RawMap(msgspec.Struct):
             return
         self.entries.append((self.pending, item))
         self.pending = None
+
+
+def place(file: str, start: Mark, end: Mark, pointer: str = "") -> spans.Span:
+    """Return the span between two marks."""
+    return spans.Span(
+        file=file,
+        line=start.line + 1,
+        column=start.column + 1,
+        end_line=end.line + 1,
+        end_column=end.column + 1,
+        pointer=pointer,
+    )
 
 
 Raw: TypeAlias = "RawScalar | RawAlias | RawSeq | RawMap"

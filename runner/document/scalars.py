@@ -22,6 +22,8 @@ _OLD_BOOL = _CORE_BOOL | {
     for lower in words
     for word in (lower, lower.capitalize(), lower.upper())
 }
+# How everything begins that is no text, for most scalars are one.
+_NO_TEXT = frozenset("~nNtTfF+-.0123456789")
 _CORE_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _OLD_INT = re.compile(r"[-+]?(?:0b[01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
@@ -37,6 +39,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 def core(text: str) -> Scalar:
     """Type a plain scalar by the core schema of YAML 1.2; `.inf` and `.nan`, which JSON lacks, are texts."""
+    if text and text[0] not in _NO_TEXT:
+        return text
     if text in _NULL:
         return None
     if text in _CORE_BOOL:

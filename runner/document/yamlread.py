@@ -67,7 +67,7 @@ def read(text: str, file: str) -> tuple[nodes.Node | None, list[Diagnostic]]:
     broken = bool(found) and not documents
     documents = [document for document in documents if not _is_empty(document)]
     if len(documents) > 1:
-        found.append(_several(documents))
+        found.append(_several(documents, file))
     if not documents:
         return None, found if broken else [*found, _nothing(text, file)]
     typing = _Typing(_dialect(documents[0]), text, file, found)
@@ -83,13 +83,17 @@ def _nothing(text: str, file: str) -> Diagnostic:
     return Diagnostic(code="KB106", message="the file holds no document", span=span, hint="write a document into it")
 
 
-def _several(documents: list[rawtree.Raw]) -> Diagnostic:
+def _place(raw: rawtree.Raw, file: str) -> spans.Span:
+    return rawtree.place(file, raw.start, raw.end)
+
+
+def _several(documents: list[rawtree.Raw], file: str) -> Diagnostic:
     return Diagnostic(
         code="KB106",
         message=f"the file holds {len(documents)} documents, one is expected",
-        span=documents[1].place.first().at(""),
+        span=_place(documents[1], file).first(),
         hint='put each document into a file of its own ("---" separates documents)',
-        related=(Related(span=documents[0].place.first().at(""), message="the first document starts here"),),
+        related=(Related(span=_place(documents[0], file).first(), message="the first document starts here"),),
     )
 
 
@@ -107,6 +111,7 @@ class _Typing:
 
     def __init__(self, dialect: scalars.Dialect, text: str, file: str, found: list[Diagnostic]) -> None:
         self._dialect = dialect
+        self._file = file
         self._source = source.SourceFile(file, text)
         self._found = found
         self._refused = {(each.span.line, each.span.column): index for index, each in enumerate(found)}
@@ -118,13 +123,16 @@ class _Typing:
                 return self._scalar(raw, pointer)
             case rawtree.RawAlias():
                 self._point(raw, pointer)
-                return nodes.ScalarNode(span=raw.place.at(pointer), value=None, text="")
+                return nodes.ScalarNode(span=self._place(raw, pointer), value=None, text="")
             case rawtree.RawSeq():
                 self._check_tag(raw, pointer)
                 items = (self.node(item, f"{pointer}/{index}") for index, item in enumerate(raw.items))
-                return nodes.SeqNode(span=raw.place.at(pointer), items=tuple(items))
+                return nodes.SeqNode(span=self._place(raw, pointer), items=tuple(items))
             case rawtree.RawMap():
                 return self._mapping(raw, pointer)
+
+    def _place(self, raw: rawtree.Raw, pointer: str) -> spans.Span:
+        return rawtree.place(self._file, raw.start, raw.end, pointer)
 
     def _scalar(self, raw: rawtree.RawScalar, pointer: str) -> nodes.ScalarNode:
         value: nodes.Scalar = raw.text
@@ -132,10 +140,10 @@ class _Typing:
             try:
                 value = scalars.tagged(raw.tag, raw.text, self._dialect)
             except ValueError as error:
-                self._report("KB203", str(error), raw.place.at(pointer), "remove the tag")
+                self._report("KB203", str(error), self._place(raw, pointer), "remove the tag")
         elif not raw.style:
             value = self._dialect(raw.text)
-        return nodes.ScalarNode(span=raw.place.at(pointer), value=value, text=raw.text, style=raw.style)
+        return nodes.ScalarNode(span=self._place(raw, pointer), value=value, text=raw.text, style=raw.style)
 
     def _mapping(self, raw: rawtree.RawMap, pointer: str) -> nodes.Node:
         if self._is_bare_template(raw):
@@ -152,7 +160,7 @@ class _Typing:
                 self._duplicate(key, seen[key.text])
             seen.setdefault(key.text, key.span)
             entries.append((key, self.node(raw_value, key.span.pointer)))
-        return nodes.MapNode(span=raw.place.at(pointer), entries=tuple(entries))
+        return nodes.MapNode(span=self._place(raw, pointer), entries=tuple(entries))
 
     def _key(self, raw: rawtree.Raw, parent: str) -> nodes.ScalarNode | None:
         """Return the key, or None where there is none that a value could be stored under.
@@ -164,11 +172,11 @@ class _Typing:
             self._point(raw, lost)
             return None
         if not isinstance(raw, rawtree.RawScalar):
-            span = raw.place.first().at(lost)
+            span = self._place(raw, lost).first()
             self._report("KB105", "a key is a list or a mapping", span, "use a text as key")
             return None
         if raw.text == "<<" and not raw.style:
-            span = raw.place.at(lost)
+            span = self._place(raw, lost)
             self._report("KB103", 'the merge key "<<" is not allowed here', span, "write the entries out")
             return None
         key = self._scalar(raw, spans.below(parent, raw.text))
@@ -208,11 +216,11 @@ class _Typing:
         if not raw.flow or not raw.entries:
             return False
         inner = raw.entries[0][0]
-        adjacent = inner.place.line == raw.place.line and inner.place.column == raw.place.column + 1
+        adjacent = inner.start.line == raw.start.line and inner.start.column == raw.start.column + 1
         return isinstance(inner, rawtree.RawMap) and inner.flow and adjacent
 
     def _bare_template(self, raw: rawtree.RawMap, pointer: str) -> nodes.ScalarNode:
-        span = raw.place.at(pointer)
+        span = self._place(raw, pointer)
         self._found.append(syntax_messages.bare_template(span))
         start = self._source.offset(span.line, span.column)
         text = self._source.text[start : self._source.offset(span.end_line, span.end_column)]
@@ -220,12 +228,12 @@ class _Typing:
 
     def _check_tag(self, raw: rawtree.RawSeq | rawtree.RawMap, pointer: str) -> None:
         if raw.tag not in _COLLECTION_TAGS:
-            span = raw.place.first().at(pointer)
+            span = self._place(raw, pointer).first()
             self._report("KB203", f'the tag "{raw.tag}" is not allowed here', span, "remove the tag")
 
     def _point(self, raw: rawtree.RawAlias, pointer: str) -> None:
         """Add to the finding about an alias, which was made before there were pointers, what the alias stands for."""
-        index = self._refused[raw.place.line, raw.place.column]
+        index = self._refused[raw.start.line + 1, raw.start.column + 1]
         found = self._found[index]
         self._found[index] = structs.replace(found, span=found.span.at(pointer))
 

@@ -22,9 +22,9 @@ def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
             continue
         inputs = each.action.inputs
         read = {str(path[1]) for path in paths}
-        meant = {suggest.closest(name, inputs) for name in read if name not in inputs}
+        needed = read | {suggest.closest(name, inputs) for name in read if name not in inputs}
         for declared in inputs.values():
-            if declared.name not in read | meant:
+            if declared.name not in needed:
                 yield Diagnostic(
                     code="KB317",
                     message=f'nothing in action "{each.action.name}" reads the input "{declared.name}"',

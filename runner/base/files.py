@@ -16,6 +16,7 @@ _MOST_BUFFERS = 1024  # IOV_MAX of Linux
 _RENAME_NOREPLACE = 1
 _CANNOT_LINK = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _CANNOT_FLUSH = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
+_CANNOT_RENAME_EXCLUSIVELY = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DENIED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -128,9 +129,21 @@ def _link(temporary: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in _CANNOT_LINK:
             raise
-        rename_exclusively(temporary, target)
+        _rename(temporary, target)
         return
     temporary.unlink()
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    try:
+        rename_exclusively(temporary, target)
+    except OSError as error:
+        if error.errno not in _CANNOT_RENAME_EXCLUSIVELY:
+            raise
+        # A file system with neither (SMB in user space): of two at the same moment the last one wins.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), os.fspath(target)) from None
+        temporary.rename(target)
 
 
 def rename_exclusively(source: Path, target: Path) -> None:

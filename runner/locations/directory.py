@@ -25,8 +25,12 @@ _SILLY = re.compile(r"\.nfs[0-9a-f]{16,}")
 
 MAX_USED_PERCENT = 95
 
-_UNAVAILABLE = frozenset({errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EAGAIN, errno.ENETDOWN})
+_UNAVAILABLE = frozenset(
+    {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENOTCONN, errno.EAGAIN, errno.ENETDOWN, errno.EBUSY}
+)
 _MISSING = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR})
+_BUSY_TRIES = 20
+_BUSY_S = 0.1
 
 
 class Directory:
@@ -180,10 +184,23 @@ class Directory:
                 os.fdatasync(descriptor)
             finally:
                 os.close(descriptor)
-            files.publish(temporary, target, overwrite=overwrite)
+            self._publish(temporary, target, overwrite=overwrite)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+    def _publish(self, temporary: Path, target: Path, *, overwrite: bool) -> None:
+        """Give a file its name; on an SMB share one that is open, or was just closed, cannot be renamed for a while."""
+        self._descriptors.forget(os.fspath(target))
+        for _ in range(_BUSY_TRIES):
+            try:
+                files.publish(temporary, target, overwrite=overwrite)
+                return
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+            self._clock.wait(threading.Event(), _BUSY_S)
+        files.publish(temporary, target, overwrite=overwrite)
 
     def _walk(self, directory: str, prefix: str) -> Iterator[location.ObjectInfo]:
         for name in self._names(directory):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from runner.locations import object_clients
 from runner.registry import location as contract
 from runner.testing import location_contract
-from tests.servers import azurite, seaweedfs, xml_store
+from tests.servers import azurite, seaweedfs, tinyproxy, xml_store
 
 
 class TestS3StandIn(location_contract.LocationContract):
@@ -25,6 +26,16 @@ class TestGoogleCloudStorageStandIn(location_contract.LocationContract):
     def location(self, tmp_path: Path) -> Iterator[contract.Location]:
         with xml_store.started() as store:
             yield object_clients.open_spec(store.gcs(tmp_path))
+
+
+class TestS3ThatThrottles(location_contract.LocationContract):
+    """A store that refuses every third request with 503 SlowDown."""
+
+    @pytest.fixture
+    def location(self, tmp_path: Path) -> Iterator[contract.Location]:
+        quick = {"init_backoff": timedelta(milliseconds=1), "max_backoff": timedelta(milliseconds=4), "base": 2}
+        with xml_store.started(throttles_every=3) as store:
+            yield object_clients.open_spec(store.s3(tmp_path), patience={"backoff": quick, "max_retries": 20})
 
 
 class WithoutConditions(location_contract.LocationContract):
@@ -55,6 +66,28 @@ class TestSeaweedFs(location_contract.LocationContract):
     @pytest.fixture
     def location(self, s3_server: seaweedfs.SeaweedFs) -> contract.Location:
         return object_clients.open_spec(s3_server.spec())
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    if tinyproxy.program() is None:
+        pytest.skip(f"tinyproxy is missing: {tinyproxy.INSTALL}")
+    with tinyproxy.started(tmp_path_factory.mktemp("tinyproxy")) as running:
+        yield running
+
+
+@pytest.mark.server("tinyproxy")
+class TestSeaweedFsBehindAProxy(location_contract.LocationContract):
+    """All requests go through tinyproxy, a real HTTP proxy."""
+
+    @pytest.fixture
+    def location(self, s3_server: seaweedfs.SeaweedFs, proxy: tuple[str, Path]) -> contract.Location:
+        address, _ = proxy
+        return object_clients.open_spec(s3_server.spec(proxy=address))
+
+    def test_requests_are_in_the_log_of_the_proxy(self, location: contract.Location, proxy: tuple[str, Path]) -> None:
+        location.put("seen", [b"1"])
+        assert "PUT http://127.0.0.1:" in proxy[1].read_text()
 
 
 @pytest.mark.server("azurite")

@@ -58,6 +58,7 @@ class XmlStore:
     endpoint: str = ""
     honours_conditions: bool = True
     knows_conditions: bool = True
+    throttles_every: int = 0
     odd: list[Odd] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
@@ -93,9 +94,12 @@ class XmlStore:
 
 
 @contextlib.contextmanager
-def started(*, certificate: Path | None = None, **settings: bool) -> Iterator[XmlStore]:
-    """Serve one within the context; with a certificate (and its key in the same file) over TLS."""
-    store = XmlStore(**settings)  # type: ignore[arg-type]
+def started(*, certificate: Path | None = None, throttles_every: int = 0, **settings: bool) -> Iterator[XmlStore]:
+    """Serve one within the context; with a certificate (and its key in the same file) over TLS.
+
+    Every so-manieth request can be refused as one too many (503 SlowDown), without effect.
+    """
+    store = XmlStore(throttles_every=throttles_every, **settings)  # type: ignore[arg-type]
     listener = http.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": store}))
     listener.daemon_threads = True
     store.endpoint = f"http://127.0.0.1:{listener.server_address[1]}"
@@ -142,6 +146,8 @@ class _Handler(http.BaseHTTPRequestHandler):
             odd = next((each for each in self.store.odd if each.method == self.command), None)
             if odd is not None:
                 self.store.odd.remove(odd)
+            elif self.store.throttles_every and len(self.store.requests) % self.store.throttles_every == 0:
+                odd = Odd(method=self.command, status=503, code="SlowDown")
             try:
                 if odd is not None and odd.status != 200 and not odd.done:
                     raise _Refused(odd.status, odd.code)

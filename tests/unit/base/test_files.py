@@ -3,7 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +88,26 @@ def test_exclusive_rename_never_replaces(tmp_path: Path) -> None:
     assert (tmp_path / "c").read_text() == "a"
     with pytest.raises(FileNotFoundError):
         files.rename_exclusively(tmp_path / "a", tmp_path / "d")
+
+
+def test_file_system_that_can_neither_link_nor_rename_exclusively_is_looked_at_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(number: int) -> Callable[..., None]:
+        def refuse(*_: object, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        return refuse
+
+    monkeypatch.setattr(os, "link", cannot(errno.EPERM))
+    monkeypatch.setattr(files, "rename_exclusively", cannot(errno.EINVAL))
+    temporary, target = tmp_path / "temporary", tmp_path / "target"
+    temporary.write_text("new")
+    files.publish(temporary, target, overwrite=False)
+    temporary.write_text("newer")
+    with pytest.raises(FileExistsError):
+        files.publish(temporary, target, overwrite=False)
+    assert (temporary.read_text(), target.read_text()) == ("newer", "new")
 
 
 def test_missing_directories_are_made_private(tmp_path: Path) -> None:

@@ -114,6 +114,41 @@ def test_disk_that_is_fuller_than_allowed_takes_no_more_exports(small_disk: Path
     directory.Directory(small_disk / "store").check_room()
 
 
+@pytest.mark.parametrize(("refusals", "written"), [(3, True), (99, False)])
+def test_share_that_calls_a_file_busy_is_asked_again_for_a_while(
+    refusals: int, written: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time, left, replace = clocks.FakeClock(), [refusals], Path.replace
+
+    def busy(self: Path, target: Path) -> Path:
+        if left[0]:
+            left[0] -= 1
+            raise OSError(errno.EBUSY, "is busy")
+        return replace(self, target)
+
+    store = directory.Directory(tmp_path, clock=time)
+    store.put("a", [b"1"])
+    monkeypatch.setattr(Path, "replace", busy)
+    if written:
+        store.put("a", [b"2"], overwrite=True)
+        assert time.monotonic() == pytest.approx(0.3)
+    else:
+        with pytest.raises(location.LocationUnavailable):
+            store.put("a", [b"2"], overwrite=True)
+        assert 1 < time.monotonic() < 5
+    assert store.get("a") == (b"2" if written else b"1")
+
+
+def test_open_file_is_closed_before_it_is_replaced(tmp_path: Path) -> None:
+    store = directory.Directory(tmp_path)
+    store.put("a", [b"1"])
+    store.read_into("a", 0, memoryview(bytearray(1)))
+    (held,) = store._descriptors._files.values()
+    store.put("a", [b"2"], overwrite=True)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(held.descriptor)
+
+
 def test_link_whose_answer_was_lost_has_been_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     link = os.link
 

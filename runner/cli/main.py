@@ -43,6 +43,7 @@ class _Runner(commanding.RootGroup):
             "schema": (_COMMANDS + "schema", "Print a JSON Schema, for editors."),
         },
         "Installation": {
+            "benchmark": (_COMMANDS + "benchmark", "Find out what this machine and a location can do."),
             "plugins": (_COMMANDS + "plugins", "List plugins, also those that cannot be loaded."),
             "completion": (_COMMANDS + "completion", "Print the shell completion script."),
         },

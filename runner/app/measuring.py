@@ -13,7 +13,7 @@ from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import errors, ids
 from runner.locations import memory
-from runner.repository import crypto, keyslots, reader, repository
+from runner.repository import keyslots, reader, repository, steps
 
 CHUNK = 64 * 1024
 _BLOCK = 4 << 20
@@ -95,9 +95,9 @@ class _Measurement:
         workers = reader.default_workers()
         write_file, read_file = self._files(chunks)
         step = chunks[: _STEP // CHUNK]
-        hashed = self._step(step, _hasher())
+        hashed = self._step(step, steps.hasher())
         compressed, ratio = self._compress(step)
-        encrypted = self._step(step, _sealer())
+        encrypted = self._step(step, steps.sealer(CHUNK))
         export_one, _ = self._pipeline(chunks, 1)
         export, restore = self._pipeline(chunks, workers)
         return Machine(
@@ -155,11 +155,9 @@ class _Measurement:
         return self._timed(len(chunks) * CHUNK, run)
 
     def _compress(self, chunks: Sequence[bytes]) -> tuple[float, float]:
-        import zstandard
-
-        compressor = zstandard.ZstdCompressor(level=1)
+        compress = steps.compressor()
         sizes: list[int] = []
-        found = self._step(chunks, lambda chunk: sizes.append(len(compressor.compress(chunk))))
+        found = self._step(chunks, lambda chunk: sizes.append(compress(chunk)))
         return found, sum(sizes) / (len(chunks) * CHUNK)
 
     def _pipeline(self, chunks: Sequence[bytes], workers: int) -> tuple[float, float]:
@@ -177,19 +175,6 @@ class _Measurement:
             repo.reader().scatter(batches, lambda *_: None, cancels.CancelToken())
 
         return self._timed(len(chunks) * CHUNK, export), self._timed(len(chunks) * CHUNK, restore)
-
-
-def _hasher() -> Callable[[bytes], object]:
-    keys = crypto.Keys(bytes(crypto.KEY_SIZE), bytes(crypto.REPOSITORY_ID_SIZE))
-    return lambda chunk: keys.chunk_id(crypto.Kind.DATA, chunk)
-
-
-def _sealer() -> Callable[[bytes], object]:
-    keys = crypto.Keys(ids.random_bytes(crypto.KEY_SIZE), bytes(crypto.REPOSITORY_ID_SIZE))
-    box = crypto.Box(keys, "benchmark", "pack", ids.random_bytes(crypto.SALT_SIZE))
-    target = memoryview(bytearray(CHUNK + crypto.TAG_SIZE))
-    numbers = iter(range(1 << 32))
-    return lambda chunk: box.seal_into(next(numbers), chunk, b"", target)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 Progress = Callable[[int], None]
 
 CHECKPOINT_CHUNKS = 65_536
-_ZSTD_LEVEL = 1
+ZSTD_LEVEL = 1
 # A group is hashed, compressed and sealed together: few enough bytes to stay in the cache of a core, enough chunks
 # that they can be read back with few calls.
 _GROUP_CHUNKS = 16
@@ -261,7 +261,7 @@ class Writer:
             found: zstandard.ZstdCompressor = self._local.compressor
         except AttributeError:
             # One per thread: a compressor is not to be used by two at once, and making one costs more than a chunk.
-            found = zstandard.ZstdCompressor(level=_ZSTD_LEVEL, write_checksum=False, write_content_size=True)
+            found = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=False, write_content_size=True)
             self._local.compressor = found
         return found
 

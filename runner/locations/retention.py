@@ -14,8 +14,8 @@ from runner.base.jsonvalue import JsonObject
 from runner.locations import credentials, names, object_errors, object_store
 from runner.registry import location
 
-# What changes all the time, or can be made again from what is locked (docs/repository-format.md).
-_UNLOCKED = ("locks/", "gc/", "index/", "probe-")
+# What changes all the time (docs/repository-format.md).
+_UNLOCKED = ("locks/", "gc/", "probe-")
 _SHORTEST = timedelta(days=1)
 _DAY = timedelta(days=1)
 

@@ -180,19 +180,24 @@ class _Check:
                 self._note(keyslots.PREFIX + slot, problem)
 
     def _check_segments(self) -> None:
+        found = []
         for info in self._repo.location.list(index_segments.PREFIX):
             self._cancel.raise_if_cancelled()
             name = info.name.removeprefix(index_segments.PREFIX)
             try:
                 segment = index_segments.Segment(self._repo.location, self._repo.keys, name, info.size)
                 segment.verify()
-                self._indexed.update(record.pack for record in segment)
             except locations.ObjectMissing:
                 continue
             except failures.RepositoryDamaged as problem:
                 self._note(info.name, problem)
             else:
-                self._index.adopt(name)
+                found.append(segment)
+        replaced = frozenset(name for segment in found for name in segment.replaces)
+        for segment in found:
+            if segment.name not in replaced:
+                self._indexed.update(record.pack for record in segment)
+                self._index.adopt(segment.name)
 
     def _check_packs(self, is_chosen: Callable[[bytes], bool]) -> int:
         unused = done = 0

@@ -87,6 +87,10 @@ class Fields:
         """Return a text, or an empty one where there is none."""
         return self.text(key) if key in self._values else ""
 
+    def optional_octets_items(self, key: str, length: int) -> tuple[bytes, ...]:
+        """Return an array of byte strings of one length, or an empty one where there is none."""
+        return self.octets_items(key, length) if key in self._values else ()
+
     def flag(self, key: str) -> bool:
         """Return a truth value."""
         value = self._values.get(key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Container
 from datetime import datetime, timedelta
 
 from runner.base import ids
@@ -34,9 +35,15 @@ def names(location: locations.Location) -> frozenset[str]:
     return frozenset(info.name.removeprefix(PREFIX) for info in location.list(PREFIX))
 
 
-def forget(location: locations.Location, now: datetime) -> None:
-    """Remove what is so old, by the clock of the location, that its holder cannot come back."""
+def forget(location: locations.Location, now: datetime, *, named: Container[str]) -> None:
+    """Remove what is so old, by the clock of the location, that its holder cannot come back.
+
+    Args:
+        location: Where the repository is.
+        now: The time.
+        named: Locks that segments name: as long as they do, it has to be known.
+    """
     for info in list(location.list(PREFIX)):
-        if now - info.modified > _LIMIT:
+        if now - info.modified > _LIMIT and info.name.removeprefix(PREFIX) not in named:
             with contextlib.suppress(locations.ObjectLocked):
                 location.delete(info.name)

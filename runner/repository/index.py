@@ -45,6 +45,7 @@ class Index:
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._suspect: frozenset[str] = frozenset()
+        self._replaced: tuple[segments.Segment, ...] = ()
         self._condemned: condemned.Condemned | failures.RepositoryDamaged = condemned.Condemned()
 
     @property
@@ -54,6 +55,11 @@ class Index:
             self.refresh()
         return self._segments
 
+    @property
+    def replaced(self) -> tuple[segments.Segment, ...]:
+        """Segments that are there and count no more, because another one replaces them."""
+        return self._replaced
+
     def refresh(self) -> None:
         """Take over what others have added or replaced, and what pruning has condemned.
 
@@ -62,7 +68,7 @@ class Index:
         """
         # First what is condemned: pruning takes the records away before it forgets that it has condemned a pack.
         doomed = self._read_condemned()
-        known = {segment.name: segment for segment in self._segments}
+        known = {segment.name: segment for segment in (*self._segments, *self._replaced)}
         for _ in range(_ATTEMPTS):
             listed, found = self._list(known)
             if len(found) == len(listed):
@@ -73,11 +79,14 @@ class Index:
             # Last the locks that were taken away: a segment that was there before its lock was taken is as good as any.
             gone = expired.names(self._location)
             suspect = frozenset(segment.name for segment in found if segment.lock in gone)
+        there = sorted([*found, *own], key=lambda segment: segment.name)
+        replaced = frozenset(name for segment in there if segment.name not in suspect for name in segment.replaces)
         with self._lock:
             self._loaded = True
             self._condemned = doomed
             self._suspect = suspect
-            self._segments = tuple(sorted([*found, *own], key=lambda segment: segment.name))
+            self._segments = tuple(segment for segment in there if segment.name not in replaced)
+            self._replaced = tuple(segment for segment in there if segment.name in replaced)
             self._filter = prefixes.PrefixFilter(self._segments)
             self._recent = ()
 

@@ -249,13 +249,15 @@ class _Prune:
         self._hide(manifests - found.hidden, found)
         if not sentence.is_checked:
             compaction.compact(self._repo, self._lock, found, compaction.Losses(packs=gone, manifests=manifests))
+            compaction.remove_replaced(self._repo, self._lock)
         self._lock.confirm()
         for salt in gone:
             self._lock.confirm_if_due()
             self._repo.location.delete(records.pack_name(salt))
         self._forget(sentence.ripe, ripe)
         pending.delete_stale(self._repo.location, self._rules.now, settled=found.needed)
-        expired.forget(self._repo.location, self._rules.now)
+        named = {segment.lock for segment in (*self._repo.index.parts, *self._repo.index.replaced)}
+        expired.forget(self._repo.location, self._rules.now, named=named)
         self._extend(found, gone)
         self._repo.location.sweep()
 
@@ -281,7 +283,8 @@ class _Prune:
     def _extend(self, found: Survey, gone: Container[bytes]) -> None:
         """Lock what restore points use for as long as what is stored now."""
         used = [salt for salt, pack in found.packs.items() if pack.live and salt not in gone]
-        for name in retaining.in_use(self._repo.location, used):
+        index = [segments.PREFIX + segment.name for segment in self._repo.index.parts]
+        for name in [*retaining.in_use(self._repo.location, used), *index]:
             self._lock.confirm_if_due()
             retaining.extend(self._repo.location, name)
 

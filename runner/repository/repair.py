@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import dataclass
 
@@ -104,6 +102,7 @@ class _Repair:
         # An index of its own, which does without the segments that are damaged.
         self._index = indexes.Index(repo.location, repo.keys, loaded=True)
         self._replaced: list[str] = []
+        self._displacing: list[str] = []
         self._found: set[records.Record] = set()
         self._damaged: list[str] = []
         self._missing: set[bytes] = set()
@@ -115,7 +114,7 @@ class _Repair:
         lost = sorted(record for record in self._found if record not in self._index.find_all(record.id))
         moved = [record for record in self._displaced() if record not in self._found]
         restored = [record for record in lost if record.kind != crypto.Kind.MANIFEST]
-        self._write([*restored, *moved])
+        self._write([*restored, *moved], replaces=self._displacing)
         self._remove_replaced()
         wanted = self._wanted([record for record in lost if record.kind == crypto.Kind.MANIFEST])
         self._write(wanted)
@@ -123,7 +122,7 @@ class _Repair:
         readable, unreadable = self._points()
         held = self._remains()
         return RepairResult(
-            segments_replaced=tuple(sorted(self._replaced)),
+            segments_replaced=tuple(sorted([*self._replaced, *map(segments.PREFIX.__add__, self._displacing)])),
             records_restored=len(restored) + len(wanted),
             records_dropped=self._dropped,
             packs_missing=tuple(sorted(map(records.pack_name, self._missing))),
@@ -145,25 +144,27 @@ class _Repair:
     # What is there.
 
     def _read_segments(self) -> None:
+        found = []
         for info in list(self._repo.location.list(segments.PREFIX)):
             self._progress()
             name = info.name.removeprefix(segments.PREFIX)
+            segment = None
             try:
                 segment = segments.Segment(self._repo.location, self._repo.keys, name, info.size)
-            except failures.RepositoryDamaged:
-                self._replaced.append(info.name)
-                continue
-            missing = {pack for pack in segment.packs if pack not in self._packs}
-            try:
                 segment.verify()
+                found.append(segment)
             except failures.RepositoryDamaged:
-                self._salvage(segment)
                 self._replaced.append(info.name)
-            else:
-                self._index.adopt(name)
-                if missing:
-                    self._missing |= missing
-                    self._replaced.append(info.name)
+                if segment is not None:
+                    self._salvage(segment)
+        replaced = frozenset(name for segment in found for name in segment.replaces)
+        for segment in found:
+            if segment.name in replaced:
+                continue
+            self._index.adopt(segment.name)
+            if missing := {pack for pack in segment.packs if pack not in self._packs}:
+                self._missing |= missing
+                self._displacing.append(segment.name)
 
     def _salvage(self, segment: segments.Segment) -> None:
         """Take what can be read of a damaged segment; the pack of a record may have lost its directory too."""
@@ -189,11 +190,8 @@ class _Repair:
 
     def _displaced(self) -> Iterator[records.Record]:
         """Yield what is good in segments that name packs that are gone."""
-        replaced = set(self._replaced)
         for segment in self._index.parts:
-            if segments.PREFIX + segment.name not in replaced:
-                continue
-            for record in segment:
+            for record in segment if segment.name in self._displacing else ():
                 if record.pack in self._packs:
                     yield record
                 else:
@@ -201,21 +199,18 @@ class _Repair:
 
     # What is to be.
 
-    def _write(self, rows: Iterable[records.Record]) -> None:
-        remaining = iter(rows)
-        while batch := list(itertools.islice(remaining, compaction.SEGMENT_RECORDS)):
-            by_pack: defaultdict[bytes, list[bytes]] = defaultdict(list)
-            for record in batch:
-                by_pack[record.pack].append(record.entry())
+    def _write(self, rows: Sequence[records.Record], *, replaces: Sequence[str] = ()) -> None:
+        if rows or replaces:
             self._lock.confirm_if_due()
-            repo = self._repo
-            segments.write(repo.location, repo.keys, by_pack, repo.random, lock=self._lock.name)
+            compaction.write(self._repo, self._lock, iter(rows), frozenset(replaces))
 
     def _remove_replaced(self) -> None:
         locks.pause(self._repo.location, self._repo.clock)
         self._lock.confirm()
         for name in self._replaced:
             self._repo.location.delete(name)
+        self._repo.index.refresh()
+        compaction.remove_replaced(self._repo, self._lock)
 
     def _wanted(self, lost: list[records.Record]) -> list[records.Record]:
         """Return the manifests that restore points name, and those of which nothing is missing.

@@ -27,7 +27,8 @@ class Segment:
     """A segment whose summary has been read.
 
     The resident part is the first four bytes of each id, which is filter and directory in one: its place in the
-    sorted array is the number of the record. `lock` is the lock under which it was stored.
+    sorted array is the number of the record. `lock` is the lock under which it was stored; the segments of the names
+    in `replaces` count no more.
     """
 
     def __init__(self, location: locations.Location, keys: crypto.Keys, name: str, size: int) -> None:
@@ -56,6 +57,7 @@ class Segment:
         self.count = summary.integer("count")
         self.packs = summary.octets_items("packs", crypto.SALT_SIZE)
         self.lock = summary.optional_text("lock")
+        self.replaces = frozenset(salt.hex() for salt in summary.optional_octets_items("replaces", crypto.SALT_SIZE))
         prefixes = summary.octets("prefixes", self.count * _PREFIX_SIZE)
         if start != self.count * _RECORD.size + blocks * crypto.TAG_SIZE or blocks != -(-self.count // BLOCK):
             raise failures.damaged(self._object, "its length is not what its summary says")
@@ -129,6 +131,7 @@ def write(
     random: ids.RandomBytes,
     *,
     lock: str,
+    replaces: Iterable[str] = (),
 ) -> str:
     """Store a segment; return its name.
 
@@ -138,6 +141,7 @@ def write(
         entries: The entries (`records.ENTRY`) of each pack, by the salt of the pack.
         random: Source of the segment's own salt.
         lock: Name of the lock under which it is stored.
+        replaces: Names of segments that count no more from then on.
     """
     packs = sorted(entries)
     rows = sorted(entry + number.to_bytes(4, "big") for number, pack in enumerate(packs) for entry in entries[pack])
@@ -149,7 +153,10 @@ def write(
         for number, start in enumerate(range(0, len(rows), BLOCK))
     ]
     prefixes = b"".join([row[:_PREFIX_SIZE] for row in rows])
-    summary = encoding.encode({"count": len(rows), "packs": packs, "prefixes": prefixes, "lock": lock})
+    fields: dict[str, encoding.CborValue] = {"count": len(rows), "packs": packs, "prefixes": prefixes, "lock": lock}
+    if replaced := sorted(bytes.fromhex(old) for old in replaces):
+        fields["replaces"] = replaced
+    summary = encoding.encode(fields)
     sealed = box.seal(len(parts), summary, _SUMMARY)
     blocks = len(parts)
     location.put(PREFIX + name, [*parts, sealed, _TRAILER.pack(_MAGIC, len(sealed), blocks, _MAGIC)])

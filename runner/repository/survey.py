@@ -182,20 +182,29 @@ class _Surveyor:
             if record.kind != crypto.Kind.MANIFEST or record.pack not in self._packs:
                 continue
             export = exports.export_id(record.id)
-            is_wanted = export in needed or (export in awaited and not self._repo.index.is_suspect(place.segment))
             if self._repo.is_deleted(record):
                 self._found.hidden.add((record.pack, record.ordinal))
                 self._found.dead[record.pack, record.ordinal] = export
                 continue
             manifest = exports.decode(record.id, self._chunks.open_record(record))
-            is_young = manifest.created > youngest and not self._repo.index.is_suspect(place.segment)
-            if not is_wanted and not is_young:
+            may_be_wanted = export in awaited or manifest.created > youngest
+            if export not in needed and not (may_be_wanted and self._is_trusted(place, manifest)):
                 self._found.dead[record.pack, record.ordinal] = export
                 continue
             missing.discard(export)
             self._keep(place, manifest)
         if missing:
             raise failures.damaged("index/", f"the export {min(missing)} of a restore point is missing")
+
+    def _is_trusted(self, place: indexes.Place, manifest: exports.Manifest) -> bool:
+        """Tell whether nothing of an export was removed; if its maker may have lost its lock, look at all of it."""
+        if not self._repo.index.is_suspect(place.segment):
+            return True
+        problems: list[failures.RepositoryDamaged] = []
+        walk = marks.Marks(self._repo.index, self._rank).walk(
+            manifest, self._chunks, cancels.CancelToken(), problems.append
+        )
+        return all(record.pack in self._packs for record in walk) and not problems
 
     def _keep(self, place: indexes.Place, manifest: exports.Manifest) -> None:
         # After an interrupted pruning the same record may stand in two segments.

@@ -28,10 +28,10 @@ def objects() -> dict[str, bytes]:
     repo.put_point(point("aaaaaaaa", first))
     repo.put_point(point("bbbbbbbb", first, second))
     repo.delete_export(put(repo, "gone", b"gone"))
-    put(repo, "waiting", b"waiting", run="7kq2m9xw")
     put(repo, "unwanted", b"unwanted")
     with repo.lock(locks.Use.SHARED):
         prune.prune(repo, unfinished=timedelta(0))
+    put(repo, "waiting", b"waiting", run="7kq2m9xw")
     expired.put(repo.location, repo.keys, "shared-0000000000000000", repo.random)
     return {info.name: repo.location.get(info.name) for info in repo.location.list("")}
 

@@ -322,11 +322,13 @@ def test_nothing_can_be_pruned_while_a_restore_point_is_stored() -> None:
 
 
 class Locking(memory.Memory):
-    """A location that locks packs until a test unlocks them."""
+    """A location that locks packs and the index until a test unlocks them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *prefixes: str) -> None:
         super().__init__()
         self.locked = True
+        self.prefixes = prefixes or ("data/", "index/")
+        self.unlocked: set[str] = set()
         self.extended: list[str] = []
 
     def delete(self, name: str) -> None:
@@ -335,7 +337,7 @@ class Locking(memory.Memory):
         super().delete(name)
 
     def locked_until(self, name: str) -> datetime | None:
-        return START if self.locked and name.startswith("data/") else None
+        return START if self.locked and name.startswith(self.prefixes) and name not in self.unlocked else None
 
     def extend(self, name: str) -> None:
         self.extended.append(name)
@@ -369,4 +371,61 @@ def test_locks_of_what_restore_points_use_are_extended_and_no_others() -> None:
 
     prune.prune(repo, unfinished=timedelta(0))
     (slot,) = [info.name for info in place.list("keys/")]
-    assert sorted(place.extended) == sorted(["config", slot, pack])
+    index = [f"index/{segment.name}" for segment in reopen(repo).index.parts]
+    assert sorted(place.extended) == sorted(["config", slot, pack, *index])
+    assert len(index) < len(list(place.list("index/")))
+
+
+def test_what_a_locked_segment_says_of_packs_that_are_gone_counts_no_more() -> None:
+    place = Locking()
+    repo = make(place)
+    kept = put(repo, "kept", noise("kept", 100_000))
+    dropped = put(repo, "dropped", noise("dropped", 100_000))
+    repo.put_point(point("aaaaaaaa", kept))
+    old = [info.name for info in place.list("index/")]
+    # The locks of packs end, those of the index do not yet.
+    place.prefixes = ("index/",)
+    assert prune.prune(repo, unfinished=timedelta(0)).packs_removed == 1
+    assert len([info.name for info in place.list("index/")]) == len(old) + 1
+    assert set(place.extended).isdisjoint(old)
+    assert check.check(reopen(repo), read_data=True).problems == ()
+    assert contents(reopen(repo), kept) == [noise("kept", 100_000)]
+    assert reopen(repo).find_export("dropped") is None
+    # Nothing is added by another pruning, and what was removed is stored again when it is needed.
+    before = len(list(place.list("")))
+    prune.prune(reopen(repo), unfinished=timedelta(0))
+    assert len(list(place.list(""))) == before
+    assert put(reopen(repo), "dropped", noise("dropped", 100_000)) == dropped
+    assert contents(reopen(repo), dropped) == [noise("dropped", 100_000)]
+    # When their locks have ended the segments go, and the newer one keeps counting.
+    place.unlocked = set(old)
+    prune.prune(reopen(repo), unfinished=timedelta(days=1))
+    assert {info.name for info in place.list("index/")}.isdisjoint(old)
+    assert contents(reopen(repo), dropped) == [noise("dropped", 100_000)]
+    assert check.check(reopen(repo), read_data=True).problems == ()
+
+
+def test_small_locked_segments_are_not_written_anew_every_time() -> None:
+    place = Locking()
+    repo = make(place)
+    exports = [put(repo, str(number), noise(str(number), 100)) for number in range(10)]
+    repo.put_point(point("aaaaaaaa", *exports))
+    before = len(list(place.list("index/")))
+    prune.prune(repo)
+    assert len(list(place.list("index/"))) == before == 10
+    exports += [put(repo, str(number), noise(str(number), 100)) for number in range(10, 20)]
+    repo.put_point(point("bbbbbbbb", *exports))
+    prune.prune(repo)
+    assert len(list(place.list("index/"))) == 21
+    assert [contents(reopen(repo), export) for export in exports] == [[noise(str(n), 100)] for n in range(20)]
+    # What is replaced stays replaced when that which replaced it is replaced, and goes in whatever order.
+    middle = next(segment for segment in reopen(repo).index.parts if segment.replaces)
+    put(repo, "more", noise("more", 100))
+    repo.delete_point(repo.point("bbbbbbbb").id)
+    place.prefixes = ("index/",)
+    prune.prune(repo, unfinished=timedelta(0))
+    place.unlocked = {f"index/{middle.name}"}
+    prune.prune(repo, unfinished=timedelta(0))
+    assert reopen(repo).find_export("15") is None
+    assert [contents(reopen(repo), export) for export in exports[:10]] == [[noise(str(n), 100)] for n in range(10)]
+    assert check.check(reopen(repo), read_data=True).problems == ()

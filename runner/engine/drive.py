@@ -11,7 +11,20 @@ import platform
 from datetime import timedelta
 
 from runner.base import errors, log
-from runner.engine import attempts, carry, commands, conductor, events, groups, host, inbox, journal_file, runs, session
+from runner.engine import (
+    attempts,
+    carry,
+    commands,
+    conductor,
+    events,
+    groups,
+    host,
+    inbox,
+    journal_file,
+    known_secrets,
+    runs,
+    session,
+)
 from runner.engine.control import Control
 from runner.engine.journal import Journal, JournalFailed
 from runner.engine.run_state import RunState
@@ -91,6 +104,7 @@ def _open_and_run(
                 logger=logger,
                 observer=observer,
             )
+            known_secrets.learn(about)
             Drive(about, journal, control, grace).run()
         finally:
             services.close(ended=state.is_finished)

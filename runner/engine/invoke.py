@@ -11,7 +11,7 @@ from msgspec import structs
 from runner.base import cancel as cancels
 from runner.base import clock, errors, files
 from runner.base import span as spans
-from runner.engine import events, outcome, roots
+from runner.engine import events, known_secrets, outcome, roots
 from runner.engine.phase_context import Context
 from runner.engine.session import Session
 from runner.model import load
@@ -35,6 +35,7 @@ def attempt(
         if isinstance(returned, context.Gate):
             return _gated(node, number, returned)
         outputs = outcome.outputs_of(spec, node, returned, session.directory.sealed)
+        known_secrets.learn_outputs(session, node)
         return events.Succeeded(node=node.id, attempt=number, outputs=outputs)
 
     result = _guarded(session, node, call)

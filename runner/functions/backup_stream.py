@@ -39,6 +39,7 @@ def backup_stream(ctx: context.PhaseContext, args: BackupStreamArgs) -> args.Exp
             args.argv,
             env=args.environment(ctx),
             cwd=args.directory(ctx),
+            files=args.contents(ctx),
             on_stdout=capture.feed,
             on_stderr=stderr.feed,
             cancel=ctx.cancel,

@@ -16,6 +16,8 @@ from runner.registry.args import Arguments, CommandLine, SecretText, ShellText, 
 
 VariableName = Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
+FileName = Annotated[str, pydantic.StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+
 # How many of a command's last lines an error shows.
 TAIL_LINES = 20
 
@@ -43,6 +45,12 @@ class CommandArguments(Arguments):
         default={},
         example={"PGPASSWORD": "{{ inputs.password }}"},
     )
+    files: dict[FileName, SecretText] = argument(
+        "Files for the command, which may be secrets. It finds them by their names in the directory that the variable "
+        "`RUNNER_FILES` names; only its own user can read them, and they are gone when it has ended.",
+        default={},
+        example={"my.cnf": "[client]\npassword={{ inputs.password }}\n"},
+    )
     workdir: Annotated[str, pydantic.StringConstraints(pattern=r"^/")] | None = argument(
         "Absolute path of the working directory; the phase's own `RUNNER_WORK` by default.",
         default=None,
@@ -69,6 +77,10 @@ class CommandArguments(Arguments):
     def directory(self, ctx: context.PhaseContext) -> Path:
         """Return where it runs; not where the runner was started, which may be elsewhere after a resume."""
         return Path(self.workdir) if self.workdir else ctx.work
+
+    def contents(self, ctx: context.PhaseContext) -> dict[str, bytes]:
+        """Return the contents of its files, secrets revealed."""
+        return {name: ctx.reveal(text).encode() for name, text in self.files.items()}
 
     def environment(self, ctx: context.PhaseContext) -> dict[str, str]:
         """Return its whole environment, secrets revealed."""

@@ -54,6 +54,7 @@ def restore_stream(ctx: context.PhaseContext, args: RestoreStreamArgs) -> Restor
             args.argv,
             env=args.environment(ctx),
             cwd=args.directory(ctx),
+            files=args.contents(ctx),
             stdin=source,
             on_stdout=stdout.feed,
             on_stderr=stderr.feed,

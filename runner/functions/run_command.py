@@ -62,6 +62,7 @@ def run_command(ctx: context.PhaseContext, args: RunCommandArgs) -> DynamicOutpu
             args.argv,
             env={**args.environment(ctx), "RUNNER_OUTPUT_FILE": str(output_file)},
             cwd=args.directory(ctx),
+            files=args.contents(ctx),
             stdin=[] if args.stdin is None else [ctx.reveal(args.stdin).encode()],
             on_stdout=stdout.feed,
             on_stderr=stderr.feed,

@@ -54,6 +54,7 @@ def _succeeds(ctx: context.PhaseContext, args: WaitUntilArgs, lines: list[str]) 
         args.argv,
         env=args.environment(ctx),
         cwd=args.directory(ctx),
+        files=args.contents(ctx),
         on_stdout=stdout.feed,
         on_stderr=stderr.feed,
         cancel=ctx.cancel,

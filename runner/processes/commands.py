@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import errors, ids
-from runner.processes import procfs, recovery, wire
+from runner.processes import handover, procfs, recovery, wire
+from runner.processes import records as kept
 
 GRACE = timedelta(seconds=5)
 
@@ -158,6 +160,7 @@ class Commands:
         stdin: int | None = None,
         stdout: int | None = None,
         stderr: int | None = None,
+        files: Mapping[str, bytes] = MappingProxyType({}),
     ) -> Command:
         """Start a command in a session and process group of its own, and return when its program runs.
 
@@ -168,15 +171,20 @@ class Commands:
             stdin: Descriptor of its standard input; stays open here, as the next two. Without one, the null device.
             stdout: Descriptor of its standard output.
             stderr: Descriptor of its standard error.
+            files: What it finds by name in the directory that its variable `RUNNER_FILES` names. They do not outlive
+                it: whoever sees its end removes them, be it this process, the reaper, or a later runner.
 
         Raises:
-            EnvironmentProblem: RT205 if the program is missing or cannot be executed, RT204 if `cwd` is missing.
+            EnvironmentProblem: RT205 if the program is missing or cannot be executed, RT204 if `cwd` is missing or the
+                files cannot be written.
             PermanentError: RT206 if it cannot be started for another reason.
             TransientError: RT206 if the machine has no room for another process now.
             OutcomeUnknown: If the reaper ended meanwhile.
         """
         command = Command(ids.base32(ids.random_bytes(5), 8), argv[0], self._terminate)
         marks = {procfs.TOKEN_VARIABLE: self._token, procfs.COMMAND_VARIABLE: command.id}
+        if files:
+            marks[handover.VARIABLE] = kept.files_of(str(self._directory), command.id)
         request = {
             "do": "spawn",
             "id": command.id,
@@ -189,6 +197,7 @@ class Commands:
             streams = [null.fileno() if stream is None else stream for stream in (stdin, stdout, stderr)]
             with self._lock:
                 self._link = self._link or self._connect()
+                handover.write(marks.get(handover.VARIABLE, ""), files)
                 self._commands[command.id] = command
                 self._link.send(request, streams)
             command.wait_until_launched()
@@ -222,6 +231,7 @@ class Commands:
             self._commands[name].launched(answer["pid"])
             return
         command = self._commands.pop(name)
+        kept.remove_files(str(self._directory), name)
         if answer["event"] == "failed":
             command.ended(_cannot_start(command.program, answer["stage"], answer["errno"]))
             return

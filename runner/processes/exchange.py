@@ -9,6 +9,7 @@ import selectors
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from runner.base import cancel as cancels
 from runner.processes import commands as processes
@@ -24,6 +25,7 @@ def run(
     cancel: cancels.CancelToken,
     cwd: Path | None = None,
     stdin: Iterable[bytes] = (),
+    files: Mapping[str, bytes] = MappingProxyType({}),
     on_stdout: Callable[[bytes], None],
     on_stderr: Callable[[bytes], None],
     grace: timedelta = processes.GRACE,
@@ -46,6 +48,7 @@ def run(
             stdin=theirs_in.fileno(),
             stdout=theirs_out.fileno(),
             stderr=theirs_err.fileno(),
+            files=files,
         )
         for end in (theirs_in, theirs_out, theirs_err):
             end.close()

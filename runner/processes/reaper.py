@@ -271,6 +271,7 @@ class Reaper:
             if child.launched is None:
                 self._settle_launch(child)
             del self._commands[child.id]
+            self._records.remove_files(child.id)
             if child.launched:
                 answers.append(self._record_exit(child))
             else:

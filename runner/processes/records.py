@@ -12,6 +12,22 @@ import os
 from runner.processes import procfs
 
 
+def files_of(directory: str, name: str) -> str:
+    """Return the directory of the files that a command was given."""
+    return f"{directory}/{name}.files"
+
+
+def remove_files(directory: str, name: str) -> None:
+    """Remove the files that a command was given, if there are any."""
+    place = files_of(directory, name)
+    try:
+        for entry in os.listdir(place):
+            os.unlink(f"{place}/{entry}")
+        os.rmdir(place)
+    except FileNotFoundError:
+        return
+
+
 class Records:
     """The directory that tells a later runner which processes may still live; each file is whole or absent."""
 
@@ -49,6 +65,13 @@ class Records:
         try:
             os.unlink(f"{self._directory}/{name}.json")
         except FileNotFoundError:
+            return
+
+    def remove_files(self, name: str) -> None:
+        """Remove the files that a command was given; what stays for want of rights is left to whoever resumes."""
+        try:
+            remove_files(self._directory, name)
+        except OSError:
             return
 
     def flush(self) -> None:

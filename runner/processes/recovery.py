@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -40,7 +41,8 @@ def settle(directory: Path, token: str, clock: clocks.Clock, *, patience: timede
     start time and boot), and every process with the run's token in its environment.
 
     Args:
-        directory: Where the reaper keeps its records; they are removed. It need not exist.
+        directory: Where the reaper keeps its records, and the files that commands were given; they are removed. It
+            need not exist.
         token: The token of the run.
         clock: The time.
         patience: How long to wait for a reaper, and again for killed processes to end.
@@ -67,6 +69,8 @@ def settle(directory: Path, token: str, clock: clocks.Clock, *, patience: timede
         raise _stuck(search.living(), patience)
     for path in (*directory.glob("*.json"), *directory.glob("*.json.new")):
         path.unlink(missing_ok=True)
+    for path in directory.glob("*.files"):
+        shutil.rmtree(path)
     return sorted(found.values(), key=lambda leftover: leftover.pid)
 
 

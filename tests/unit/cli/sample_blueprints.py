@@ -221,3 +221,26 @@ actions:
     - {name: shaky, func: RunCommand, onError: continue, args: {command: ["false"]}}
     - {name: after, func: RunCommand, args: {command: ["true"]}}
 """
+
+# Its commands say secrets: an input that they were not given, and an output of an earlier phase.
+TALKATIVE = """\
+apiVersion: blueprint-runner.dev/v1
+kind: Blueprint
+metadata: {name: talkative}
+actions:
+  backup:
+    inputs:
+      password: {type: string, secret: true, required: true}
+    phases:
+    - name: make
+      func: RunCommand
+      args:
+        script: |
+          printf "sword%s\\n" fish
+          printf "key=hunter%s\\n" 22 > "$RUNNER_OUTPUT_FILE"
+        idempotent: true
+      outputs: {key: {type: string, secret: true}}
+    - name: tell
+      func: RunCommand
+      args: {script: 'printf "hunter%s\\n" 22', env: {P: "{{ inputs.password }}"}, idempotent: true}
+"""

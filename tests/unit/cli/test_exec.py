@@ -579,3 +579,16 @@ def test_a_wrong_default_is_an_invalid_document(cli: Cli, tmp_path: Path) -> Non
     answer = cli("exec", "blueprint.yaml")
     assert answer.code == codes.Exit.INVALID
     assert "error[KB512]: " in answer.err
+
+
+def test_what_a_command_says_of_a_secret_that_nobody_gave_it_is_masked(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_INPUT_PASSWORD", "swordfish")
+    blueprints.write(tmp_path, blueprints.TALKATIVE)
+    done = cli("exec", "blueprint.yaml", "--run-id", "b0000001")
+    assert done.code == 0, done.err
+    log = cli("logs", "b0000001").out
+    assert log.count("[secret]") == 2
+    held = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert not [path for path in held if b"swordfish" in path.read_bytes() or b"hunter22" in path.read_bytes()]

@@ -93,6 +93,27 @@ def test_secrets_reach_the_command_and_nothing_else(ctx: phase_context.FakePhase
     assert list(ctx.work.iterdir()) == []
 
 
+def test_a_command_finds_its_files_and_nobody_does_afterwards(
+    ctx: phase_context.FakePhaseContext, tmp_path: Path
+) -> None:
+    script = 'cat "$RUNNER_FILES/my.cnf" "$RUNNER_FILES/plain"; stat -c %a "$RUNNER_FILES" "$RUNNER_FILES"/*; pwd'
+    run(
+        ctx,
+        script=f'{script}; echo "$RUNNER_FILES" > "{tmp_path}/place"',
+        files={"my.cnf": password("hunter22\n"), "plain": "x\n"},
+    )
+    assert logged(ctx, "stdout") == ["[secret]", "x", "700", "600", "600", str(ctx.work)]
+    place = Path((tmp_path / "place").read_text().strip())
+    assert place.parent.is_dir()
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", ""])
+def test_a_file_must_have_a_plain_name(ctx: phase_context.FakePhaseContext, name: str) -> None:
+    with pytest.raises(errors.PermanentError):
+        run(ctx, script="true", files={name: "x"})
+
+
 @pytest.mark.parametrize("argument", [{"script": password("x")}, {"command": ["echo", password("x")]}])
 def test_secrets_are_refused_where_others_would_see_them(
     ctx: phase_context.FakePhaseContext, argument: dict[str, object]

@@ -24,7 +24,7 @@ from runner.base import cancel, clock
 from runner.processes import commands
 directory, token, grace, script = sys.argv[1:]
 run = commands.Commands(Path(directory), token, clock.SystemClock(), grace=timedelta(seconds=float(grace)))
-command = run.start(["sh", "-c", script], env={"PATH": os.environ["PATH"]})
+command = run.start(["sh", "-c", script], env={"PATH": os.environ["PATH"]}, files={"key": b"secret"})
 print("started", flush=True)
 command.wait(cancel.CancelToken())
 """

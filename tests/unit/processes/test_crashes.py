@@ -25,6 +25,11 @@ FAMILY = "(setsid sleep 60 &); (setsid sh -c \"trap '' TERM; sleep 60 & wait; sl
 FAMILY_SIZE = 5
 
 
+def files_of(run: Run) -> list[Path]:
+    """Return the files that commands were given."""
+    return list(run.directory.glob("*.files/*"))
+
+
 @pytest.mark.parametrize(
     "victims",
     [("runner",), ("reaper",), ("guard",), ("runner", "reaper"), ("runner", "guard"), ("reaper", "runner")],
@@ -32,10 +37,22 @@ FAMILY_SIZE = 5
 def test_nothing_is_left_whoever_is_killed(run: Run, victims: tuple[str, ...]) -> None:
     process = run.start_runner(FAMILY, grace=0.2)
     assert eventually(lambda: len(run.living()) == FAMILY_SIZE)
+    assert len(files_of(run)) == 1
     pids = {"runner": process.pid, **run.reapers()}
     for victim in victims:
         os.kill(pids[victim], signal.SIGKILL)
     assert eventually(lambda: run.living() == [] and run.reapers() == {})
+    process.communicate(timeout=60)
+    recovery.settle(run.directory, run.token, CLOCK)
+    assert files_of(run) == []
+
+
+def test_the_files_of_a_command_go_with_it_when_only_the_runner_is_killed(run: Run) -> None:
+    process = run.start_runner("sleep 60", grace=0.2)
+    assert len(files_of(run)) == 1
+    process.kill()
+    assert eventually(lambda: run.reapers() == {})
+    assert files_of(run) == []
     process.communicate(timeout=60)
 
 
@@ -53,6 +70,7 @@ def test_settling_finds_what_is_left_when_all_three_are_killed(run: Run) -> None
     recovery.settle(run.directory, run.token, CLOCK)
     assert run.living() == []
     assert list(run.directory.glob("*.json*")) == []
+    assert files_of(run) == []
 
 
 def test_settling_waits_for_a_reaper_that_gives_its_commands_time(run: Run, tmp_path: Path) -> None:

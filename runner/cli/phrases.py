@@ -32,6 +32,7 @@ _COUNTS: Mapping[str, Callable[[int], str]] = {
     "bytesRead": lambda number: f"{quantities.bytes_for_people(number)} read",
     "bytesSkipped": lambda number: f"{quantities.bytes_for_people(number)} skipped" if number else "",
     "bytesNew": lambda number: f"{quantities.bytes_for_people(number)} new" if number else "nothing new",
+    "bytesWritten": lambda number: f"{quantities.bytes_for_people(number)} written",
     "bytesStored": lambda number: f"{quantities.bytes_for_people(number)} stored" if number else "",
 }
 

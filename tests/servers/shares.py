@@ -23,7 +23,7 @@ _SAMBA = """\
  workgroup = TESTS
  security = user
  smb ports = {port}
- interfaces = 127.0.0.1
+ interfaces = {address}/8
  bind interfaces only = yes
  private dir = {state}
  lock directory = {state}
@@ -54,33 +54,33 @@ def smb(directory: Path) -> Iterator[Path]:
     """Give a directory that is an SMB share, served by Samba."""
     _needs_root()
     _needs("smbd", INSTALL_SMB)
-    if _listens(_SMB_PORT):
-        pytest.skip(f"port {_SMB_PORT} of the loopback is taken")
+    # An address for each process that runs tests, since the port is the same for all.
+    address = f"127.77.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}"
     share, state, place = (_made(directory / name) for name in ("share", "state", "mounted"))
     config = directory / "smb.conf"
-    config.write_text(_SAMBA.format(port=_SMB_PORT, share=share, state=state))
+    config.write_text(_SAMBA.format(address=address, port=_SMB_PORT, share=share, state=state))
     typed = f"{_PASSWORD}\n{_PASSWORD}\n"
     subprocess.run(
         ["smbpasswd", "-c", config, "-s", "-a", "root"], input=typed, text=True, check=True, capture_output=True
     )
     command = ["smbd", "-s", str(config), "-F", "--no-process-group", "--debug-stdout"]
-    with processes.running(command, directory / "smbd.log", lambda: _listens(_SMB_PORT)):
+    with processes.running(command, directory / "smbd.log", lambda: _listens(_SMB_PORT, address)):
         options = f"username=root,password={_PASSWORD},port={_SMB_PORT}"
-        if "cifs" in _file_systems() and _mount("-t", "cifs", "//127.0.0.1/share", str(place), "-o", options) is None:
+        if "cifs" in _file_systems() and _mount("-t", "cifs", f"//{address}/share", str(place), "-o", options) is None:
             with _unmounted_later(place):
                 yield place
             return
         _needs("smbnetfs", INSTALL_SMB)
         home = _made(directory / "home" / ".smb")
         shutil.copy(config, home / "smb.conf")
-        for name, text in _smbnetfs().items():
+        for name, text in _smbnetfs(address).items():
             (home / name).write_text(text)
             (home / name).chmod(0o600)
         done = _run(["smbnetfs", str(place)], env={**os.environ, "HOME": str(home.parent)})
         if done.returncode != 0:
             pytest.skip(f"an SMB share cannot be mounted here: {done.stderr.strip()}")
         with _unmounted_later(place):
-            yield place / "127.0.0.1" / "share"
+            yield place / address / "share"
 
 
 @contextlib.contextmanager
@@ -106,10 +106,10 @@ def nfs(directory: Path) -> Iterator[Path]:
             yield place
 
 
-def _smbnetfs() -> Mapping[str, str]:
+def _smbnetfs(address: str) -> Mapping[str, str]:
     return {
-        "smbnetfs.auth": f'auth "127.0.0.1" "root" "{_PASSWORD}"\n',
-        "smbnetfs.host": "host 127.0.0.1 visible=true\n",
+        "smbnetfs.auth": f'auth "{address}" "root" "{_PASSWORD}"\n',
+        "smbnetfs.host": f"host {address} visible=true\n",
         "smbnetfs.conf": 'include "smbnetfs.auth"\ninclude "smbnetfs.host"\n',
     }
 
@@ -150,7 +150,7 @@ def _unmounted_later(place: Path) -> Iterator[None]:
         _run(["umount", "--lazy", str(place)])
 
 
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+def _listens(port: int, address: str = "127.0.0.1") -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
         return True
     return False

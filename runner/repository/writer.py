@@ -24,7 +24,9 @@ from runner.repository import index as indexes
 Result = TypeVar("Result")
 Progress = Callable[[int], None]
 
+# What a killed export has stored since the last checkpoint is sent again by the next attempt.
 CHECKPOINT_CHUNKS = 65_536
+CHECKPOINT_S = 60.0
 ZSTD_LEVEL = 1
 # A group is hashed, compressed and sealed together: few enough bytes to stay in the cache of a core, enough chunks
 # that they can be read back with few calls.
@@ -96,6 +98,7 @@ class Writer:
         self._claimed: set[bytes] = set()
         self._durable: dict[bytes, Sequence[bytes]] = {}
         self._durable_count = 0
+        self._checkpointed = clock.monotonic()
         self._added = 0
         self._finishing = False
         self._local = threading.local()
@@ -281,10 +284,23 @@ class Writer:
         with self._guard:
             self._durable[salt] = entries
             self._durable_count += len(entries)
-            due = self._durable_count >= CHECKPOINT_CHUNKS and not self._finishing
+            is_old = self._clock.monotonic() - self._checkpointed >= CHECKPOINT_S
+            due = (is_old or self._durable_count >= CHECKPOINT_CHUNKS) and not self._finishing
+            if due:
+                self._checkpointed = self._clock.monotonic()
         if due:
-            self._write_segment(self._take_durable())
+            self._checkpoint()
         self._check_room()
+
+    def _checkpoint(self) -> None:
+        taken = self._take_durable()
+        try:
+            self._write_segment(taken)
+        except BaseException:
+            # There is another chance when the export is given up.
+            with self._guard:
+                self._durable.update(taken)
+            raise
 
     def _take_durable(self) -> dict[bytes, Sequence[bytes]]:
         with self._guard:

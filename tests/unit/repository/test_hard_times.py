@@ -203,6 +203,23 @@ def test_an_export_that_is_cancelled_goes_on_where_it_was() -> None:
     assert place.arrived < 100 * 3020 + 30 * 400
 
 
+@pytest.mark.parametrize("minutes", [0, 2])
+def test_a_killed_export_sends_again_no_more_than_the_last_minute(minutes: int) -> None:
+    place = Counting(0)
+    repo = make(place, workers=1)
+    chunks = [noise(str(number), 3000) for number in range(200)]
+    writer = repo.writer(token="a", cancel=cancel.CancelToken())
+    writer.__enter__()  # killed: nobody leaves it
+    for first in range(0, 160, 40):
+        list(writer.add_all(chunks[first : first + 40]))
+        repo.clock.advance(60 * minutes)  # type: ignore[attr-defined]
+    before = place.arrived
+    assert before > 300_000
+    put(repository.open(place, "secret", clock=repo.clock), "a", *chunks)
+    sent_twice = place.arrived - 200 * 3000
+    assert (sent_twice < 250_000) == (minutes > 0)
+
+
 def test_an_export_that_lost_its_lock_leaves_nothing_to_rely_on() -> None:
     place = Counting(0)
     repo = make(place, workers=1)

@@ -41,8 +41,13 @@ class Speed:
             if self.unit == "bytes"
             else f"{round(self.per_second):,} {self.unit}"
         )
-        left = "" if self.left_s is None else f", {durations.for_people(round(self.left_s))} left"
-        return f"{amount}/s{left}"
+        return f"{amount}/s{self._left()}"
+
+    def _left(self) -> str:
+        if self.left_s is None or self.left_s < 1:
+            return ""
+        whole = round(self.left_s)
+        return f", {f'{whole} s' if whole < 60 else durations.for_people(whole)} left"
 
 
 class Pace:

@@ -22,6 +22,8 @@ Warn = Callable[[str], None]
 
 # Chunks are read ahead within this many entries.
 _TOGETHER = 1024
+# A large file reports on the way, too.
+_TOLD_EVERY = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ class _Contents:
         self._reader = reader
         self._cancel = cancel
         self._progress = progress
-        self._done = 0
+        self._done = self._told = 0
 
     def write(self, entry: tree_entry.Entry, chunks: Iterator[Buffer], descriptor: int) -> None:
         """Write one file; holes are left out."""
@@ -163,6 +165,12 @@ class _Contents:
                 write_at(descriptor, next(chunks), position)
             position += length
             self._done += length
+            if self._done - self._told >= _TOLD_EVERY:
+                self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        self._told = self._done
         self._progress(self._done)
 
 

@@ -68,3 +68,27 @@ def test_little_more_is_read_than_what_was_chosen(
     assert MIB <= place.bytes_read < 1.5 * MIB
     assert told[0] == (0, MIB)
     assert told[-1] == (MIB, MIB)
+
+
+def test_a_large_file_reports_on_the_way(tmp_path: Path) -> None:
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    with (papers / "large").open("wb") as large:
+        large.truncate(40 * MIB)
+        for offset in range(0, 40 * MIB, 4 * MIB):
+            large.seek(offset)
+            large.write(b"x")
+    bench = tree_samples.Bench(scratch=tmp_path, repo=making.make())
+    point = making.point("aaaaaaaa", bench.backup(papers).export)
+    point = replace(point, exports=(replace(point.exports[0], kind="tree"),))
+    told: list[int] = []
+    extracting.extract(
+        bench.repo,
+        extracting.select(bench.repo, point, []),
+        tmp_path / "out",
+        overwrite=False,
+        cancel=cancel.CancelToken(),
+        report=lambda done, total: told.append(done),
+    )
+    assert len({done for done in told if 0 < done < 40 * MIB}) >= 3
+    assert told[-1] == 40 * MIB

@@ -83,6 +83,8 @@ def test_a_rate_is_that_of_the_last_half_minute() -> None:
         (pace.Speed("bytes", None, None), ""),
         (pace.Speed("bytes", 0.0, None), ""),
         (pace.Speed("bytes", 3 << 20, 7300.0), "3.0 MiB/s, 2 h 1 min left"),
+        (pace.Speed("bytes", 3 << 20, 5.4), "3.0 MiB/s, 5 s left"),
+        (pace.Speed("bytes", 3 << 20, 0.4), "3.0 MiB/s"),
         (pace.Speed("objects", 1234.4, None), "1,234 objects/s"),
     ],
 )

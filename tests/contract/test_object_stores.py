@@ -85,6 +85,9 @@ class TestSeaweedFsBehindAProxy(location_contract.LocationContract):
         address, _ = proxy
         return object_clients.open_spec(s3_server.spec(proxy=address))
 
+    @pytest.mark.skip(reason="the proxy opens a connection for each of thousands of requests, which takes a minute")
+    def test_several_threads_read_at_once(self, location: contract.Location) -> None: ...
+
     def test_requests_are_in_the_log_of_the_proxy(self, location: contract.Location, proxy: tuple[str, Path]) -> None:
         location.put("seen", [b"1"])
         assert "PUT http://127.0.0.1:" in proxy[1].read_text()

@@ -35,6 +35,7 @@ def fresh(share: Path) -> directory.Directory:
     return directory.Directory(share / f"test-{next(_numbers)}")
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.server("samba")
 class TestSmbShare(location_contract.LocationContract):
     @pytest.fixture

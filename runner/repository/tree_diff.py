@@ -41,10 +41,10 @@ def changes(chunks: reader.Reader, older: exports.Manifest, newer: exports.Manif
     # Where both passed over the same nodes, both look into them to find out where they are.
     fetch = functools.lru_cache(_CACHED_NODES)(chunks.chunk)
     old, new = _Side(chunks, older, fetch), _Side(chunks, newer, fetch)
-    # Whether both stand behind the same path, so that equal nodes that follow mean the same.
-    together = True
     while True:
-        if together and old.next_node is not None and old.next_node == new.next_node:
+        # Both are between nodes only at the start and behind an entry that both have, for whoever falls behind is
+        # peeked at; so equal nodes that follow stand below the same directories.
+        if old.next_node is not None and old.next_node == new.next_node:
             old.skip()
             new.skip()
             continue
@@ -54,9 +54,8 @@ def changes(chunks: reader.Reader, older: exports.Manifest, newer: exports.Manif
         first = min(path for path, _ in filter(None, (before, after)))
         gone = old.pop() if before is not None and before[0] == first else None
         come = new.pop() if after is not None and after[0] == first else None
-        together = gone is not None and come is not None
         what = () if gone is None or come is None else differences(gone, come)
-        if what or not together:
+        if what or gone is None or come is None:
             yield Change(path=first, before=gone, after=come, what=what)
 
 

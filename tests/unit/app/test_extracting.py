@@ -92,3 +92,25 @@ def test_a_large_file_reports_on_the_way(tmp_path: Path) -> None:
     )
     assert len({done for done in told if 0 < done < 40 * MIB}) >= 3
     assert told[-1] == 40 * MIB
+
+
+def test_files_of_neighbouring_directories_stay_apart(tmp_path: Path) -> None:
+    papers = tmp_path / "papers"
+    for name in ("one", "three", "two"):
+        (papers / name).mkdir(parents=True)
+        (papers / name / "wanted").write_text(name)
+        (papers / name / "other").write_text(name)
+    bench = tree_samples.Bench(scratch=tmp_path, repo=making.make())
+    point = making.point("aaaaaaaa", bench.backup(papers).export)
+    point = replace(point, exports=(replace(point.exports[0], kind="tree"),))
+    extracting.extract(
+        bench.repo,
+        extracting.select(bench.repo, point, ["**/one/wanted", "**/two/wanted"]),
+        tmp_path / "out",
+        overwrite=False,
+        cancel=cancel.CancelToken(),
+        report=lambda done, total: None,
+    )
+    out = tmp_path / "out"
+    found = {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
+    assert found == {"phase0/papers/one/wanted": "one", "phase0/papers/two/wanted": "two"}

@@ -14,7 +14,7 @@ from runner.app import application as applications
 from runner.app import services
 from runner.base import codes, errors, suggest
 from runner.cli import console as consoles
-from runner.cli import failures, progress, report, restoring
+from runner.cli import failures, follow_ups, progress, report, restoring
 from runner.engine import control as controls
 from runner.engine import drive as drives
 from runner.engine import inbox, result
@@ -73,7 +73,8 @@ def ask(
         left &= {request for request, _ in inbox.pending(directory.inbox)}
         if app.clock.monotonic() > patience:
             break
-    console.note(f"told the process that drives run {directory.id}; follow it with: runner logs {directory.id} -f")
+    told = f"told the process that drives run {directory.id}; follow it with: runner logs {directory.id} -f"
+    console.note(follow_ups.here(console.settings, told))
     return None
 
 
@@ -145,13 +146,14 @@ def _trouble(console: consoles.Console, run: result.RunResult) -> Iterator[str]:
     match run.status:
         case RunStatus.WAITING:
             yield f"Run {run.id} waits for a person"
-            yield from report.waits(run)
+            yield from (follow_ups.here(console.settings, line) for line in report.waits(run))
         case RunStatus.INTERRUPTED:
             yield from failures.lines(console, _stopped(run))
             yield from report.left(run)
-            yield from report.going_on(run)
+            yield from (follow_ups.here(console.settings, line) for line in report.going_on(run))
         case _:
-            yield f"Run {run.id} {run.status}; its log: runner logs {run.id}"
+            ended = f"Run {run.id} {run.status}; its log: runner logs {run.id}"
+            yield follow_ups.here(console.settings, ended)
 
 
 def _stopped(run: result.RunResult) -> errors.RunnerError:

@@ -12,7 +12,7 @@ from runner.base import clock as clocks
 from runner.base import durations
 from runner.base.jsonvalue import JsonValue
 from runner.cli import console as consoles
-from runner.cli import displays, loglines, phrases, report
+from runner.cli import displays, follow_ups, loglines, phrases, report
 from runner.cli import settings as settings_module
 from runner.engine import events, host, records
 from runner.engine.run_state import RunState
@@ -109,7 +109,8 @@ class Phases:
         with self._lock:
             more = self._console.settings.verbose and next(self._tail.new(), None) is not None
         if more:
-            self._display.line(f"    … all of the log: runner logs {self._run}")
+            line = f"    … all of the log: runner logs {self._run}"
+            self._display.line(follow_ups.here(self._console.settings, line))
 
     def _expanded(self, node: PlanNode, state: RunState) -> None:
         instances = state.instances[node.id].nodes

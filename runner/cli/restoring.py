@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from runner.cli import console as consoles
-from runner.cli import settings
 from runner.engine.run_state import RunState
 from runner.model import load
 from runner.params import locations
@@ -34,6 +32,6 @@ def _options(console: consoles.Console, request: Mapping[str, Any]) -> list[str]
     found = [] if target.is_default else ["--location", target.label]
     if request["object"] is not None:
         found += ["--object", "/".join(request["object"][part] for part in ("kind", "namespace", "name"))]
-    if console.settings.state_dir != settings.from_environment(os.environ).state_dir:
+    if console.settings.state_dir != console.settings.usual_state_dir:
         found += ["--state-dir", str(console.settings.state_dir)]
     return found

@@ -34,7 +34,7 @@ class Settings:
     """
 
     def __init__(self, *, state_dir: Path, config: Path | None) -> None:
-        self.state_dir = state_dir
+        self.state_dir = self.usual_state_dir = state_dir
         self.config = config
         self.output = Output.TEXT
         self.progress = Progress.AUTO

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from runner.base import codes
-from runner.cli import application, commanding, completing, failures, phrases, pictures, report, run_graph
+from runner.cli import application, commanding, completing, failures, follow_ups, phrases, pictures, report, run_graph
 from runner.cli import console as consoles
 from runner.engine.result import RunResult
 from runner.engine.states import RunStatus
@@ -53,9 +53,8 @@ def _text(console: consoles.Console, run: RunResult, graph: plan.Plan | None) ->
     for node, error in run.failures:
         yield ""
         yield from failures.journalled(console, console.out, node, error)
-    yield from report.waits(run)
-    if run.status is RunStatus.INTERRUPTED:
-        yield from report.going_on(run)
+    more = [*report.waits(run), *(report.going_on(run) if run.status is RunStatus.INTERRUPTED else ())]
+    yield from (follow_ups.here(console.settings, line) for line in more)
     for point in run.restore_points:
         yield f"restore point {point['id']} in {point['location'] or 'the default repository'}"
 

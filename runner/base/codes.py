@@ -65,6 +65,7 @@ _TABLE = (
     _kb("KB315", "A reference starts with an unknown root, or does not fit it"),
     _kb("KB316", "A phase or artifact reads data that may be missing"),
     _kb("KB317", "An input is never read"),
+    _kb("KB318", "A reference names a key that the artifact does not have"),
     _kb("KB320", "Phases wait for each other in a cycle"),
     _kb("KB321", "A retry policy is unknown"),
     _kb("KB322", "A phase never runs"),

@@ -12,6 +12,8 @@ _ABOUT_ALL = frozenset({"KB317", "KB322", "KB324", "KB325", "KB340"})
 
 def is_sure(draft: drafts.Draft, found: Diagnostic) -> bool:
     """Tell whether a finding would also be made if what is left out were mended."""
+    if found.code == "KB318":
+        return draft.is_whole("/actions")  # any action may make the artifact
     if found.code in _ABOUT_ALL:
         return draft.is_whole(spans.pointer(spans.split_pointer(found.span.pointer)[:2]))
     return not any(draft.in_doubt(pointer) for pointer in _grounds(found))

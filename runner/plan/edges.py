@@ -98,12 +98,19 @@ def waits(action: blueprints.Action, level: blueprints.Level) -> dict[str, list[
         if level is blueprints.Level.OWN:
             own |= _data(phase, known)
         found[phase.name] = list(own.values())
-        awaited.update(own)
+        # What only an undo reads of a later phase is an error; it must not hide edges that are there without it.
+        awaited.update(source for source, wait in own.items() if source in (phase.needs or ()) or not _is_undo(wait))
         for source in own:
             sinks.pop(source, None)
         if phase.needs is None or phase.name not in awaited:
             sinks[phase.name] = None
     return found
+
+
+def _is_undo(wait: Wait) -> bool:
+    """Tell whether the revert or the cleanup of a phase is what reads."""
+    parts = spans.split_pointer(wait.pointer)
+    return wait.read is not None and len(parts) > 4 and parts[4] in ("revert", "cleanup")
 
 
 def _order(phase: blueprints.Phase, sinks: Mapping[str, None]) -> dict[str, Wait]:

@@ -12,6 +12,9 @@ from runner.model import blueprint as blueprints
 from runner.registry import argcheck
 from runner.templates import template
 
+# Findings that what a template reads is at fault for.
+_OF_WHAT_IS_READ = frozenset({"KB505", "KB702"})
+
 
 def check(scope: scopes.Scope) -> Iterator[Diagnostic]:
     """Report arguments that are unknown, missing, or of the wrong type or form."""
@@ -37,8 +40,14 @@ def _call(
         example=lambda text: values.example(reader, text),
     )
     for problem in found:
+        at = site.pointer + problem.pointer
+        read = [each.path for pointer, parsed in site.texts if pointer == at for each in parsed.references]
         yield Diagnostic(
-            code=problem.code, message=problem.message, span=_place(scope, site, call, problem), hint=problem.hint
+            code=problem.code,
+            message=problem.message,
+            span=_place(scope, site, call, problem),
+            hint=problem.hint,
+            related=reader.declarations(read) if problem.code in _OF_WHAT_IS_READ else (),
         )
 
 

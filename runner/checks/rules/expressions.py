@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from runner.base.diagnostic import Diagnostic
+from runner.base.diagnostic import Diagnostic, Related
 from runner.checks import scope as scopes
 from runner.model import blueprint as blueprints
 from runner.templates import template
@@ -36,17 +35,22 @@ def _same_keys(scope: scopes.Scope, phase: blueprints.Phase) -> Iterator[Diagnos
     foreach = phase.foreach
     if foreach is None or foreach.key is not None or isinstance(foreach.items, str):
         return
-    for text, count in _counted(foreach.items).items():
-        if count > 1:
-            yield Diagnostic(
-                code="KB412",
-                message=f'phase "{phase.name}" has two items with the key "{text}"',
-                span=scope.blueprint.span(f"{foreach.pointer}/items"),
-                hint="remove one, or give the items different keys with `foreach.key`",
-            )
+    for text, (first, second, *_) in _repeated(foreach.items):
+        place = scope.blueprint.span(f"{foreach.pointer}/items/{first}")
+        yield Diagnostic(
+            code="KB412",
+            message=f'phase "{phase.name}" has two items with the key "{text}"',
+            span=scope.blueprint.span(f"{foreach.pointer}/items/{second}"),
+            hint="remove one, or give the items different keys with `foreach.key`",
+            related=(Related(span=place, message="it is an item here already"),),
+        )
 
 
-def _counted(items: Sequence[object]) -> Counter[str]:
-    texts = [item for item in items if isinstance(item, str)]
-    are_keys = len(texts) == len(items) and not any(template.is_template(text) for text in texts)
-    return Counter(texts if are_keys else ())
+def _repeated(items: Sequence[object]) -> Iterator[tuple[str, list[int]]]:
+    """Yield the texts that are items more than once, where all items are texts, and at which places."""
+    places: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        if not isinstance(item, str) or template.is_template(item):
+            return
+        places.setdefault(item, []).append(index)
+    yield from (each for each in places.items() if len(each[1]) > 1)

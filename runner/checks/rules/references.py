@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
+from runner.base import span as spans
 from runner.base import suggest
 from runner.base.diagnostic import Diagnostic, Related
 from runner.checks import scope as scopes
@@ -111,3 +112,25 @@ def _artifact(scope: scopes.Scope, action: scopes.ActionScope, use: scopes.Use) 
             span=scope.part(use, 1),
             hint=f'did you mean "{best}"?' if best else f'add "{path[1]}" to `inputArtifactNames`',
         )
+    elif len(path) > 2 and not use.read.reference.guarded:
+        yield from _key(scope, use, str(path[1]), str(path[2]))
+
+
+def _key(scope: scopes.Scope, use: scopes.Use, artifact: str, name: str) -> Iterator[Diagnostic]:
+    """Report a key that no action puts into the artifact; one that no action of the blueprint makes is another's."""
+    makers = [action for action in scope.blueprint.actions.values() if artifact in action.output_artifacts]
+    keys = {key: action for action in reversed(makers) for key in action.output_artifacts[artifact]}
+    if not makers or name in keys:
+        return
+    best = suggest.closest(name, keys)
+    related: tuple[Related, ...] = ()
+    if best is not None:
+        pointer = keys[best].pointer + spans.pointer(["outputArtifacts", artifact, "keyValue", best])
+        related = (Related(span=scope.blueprint.span(pointer, key=True), message=f'"{best}" is put into it here'),)
+    yield Diagnostic(
+        code="KB318",
+        message=f'{use.site.owner} reads the key "{name}", which the artifact "{artifact}" does not have',
+        span=scope.part(use, 2),
+        hint=suggest.hint(name, keys, kind="key"),
+        related=related,
+    )

@@ -27,11 +27,11 @@ def _findings(func: str, **arguments: object) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("func", "arguments", "hint"),
     [
-        ("RunCommand", {"command": ["login", "{{ inputs.password }}"]}, "pass it in env or stdin"),
-        ("RunCommand", {"script": "login {{ inputs.password | sh }}"}, "pass it in env or stdin"),
-        ("BackupStream", {"command": ["dump", "--password={{ inputs.password }}"]}, "pass it in env"),
-        ("RestoreStream", {"export": "x", "script": "load {{ inputs.password | b64enc }}"}, "pass it in env"),
-        ("WaitUntil", {"script": "ping {{ inputs.password | default('') }}"}, "pass it in env"),
+        ("RunCommand", {"command": ["login", "{{ inputs.password }}"]}, "pass it in env or files or stdin"),
+        ("RunCommand", {"script": "login {{ inputs.password | sh }}"}, "pass it in env or files or stdin"),
+        ("BackupStream", {"command": ["dump", "--password={{ inputs.password }}"]}, "pass it in env or files"),
+        ("RestoreStream", {"export": "x", "script": "load {{ inputs.password | b64enc }}"}, "pass it in env or files"),
+        ("WaitUntil", {"script": "ping {{ inputs.password | default('') }}"}, "pass it in env or files"),
         ("Approve", {"message": "is {{ inputs.password }} right?"}, "Approve takes no secrets: leave it out"),
         ("AssertThat", {"that": True, "message": "{{ inputs }}"}, "AssertThat takes no secrets: leave it out"),
         ("BackupFiles", {"paths": ["/{{ inputs.password }}"]}, "BackupFiles takes no secrets: leave it out"),

@@ -11,6 +11,7 @@ from runner.base.diagnostic import Diagnostic
 from runner.model import blueprint as blueprints
 from runner.model import load
 from runner.plan import codec, compile, graph, plan
+from runner.plan import edges as plan_edges
 from runner.testing import sample_functions
 
 HEADER = "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: sample}\n"
@@ -282,6 +283,22 @@ def test_everything_that_prevents_a_plan_is_reported_at_once() -> None:
         """
     )
     assert [each.code for each in found] == ["KB501", "KB310", "KB301", "KB321"]
+
+
+def test_what_an_undo_reads_too_early_hides_no_edge() -> None:
+    blueprint = parse(
+        document(
+            """\
+- name: a
+  func: AssertThat
+  args: {that: true}
+  revert: {func: AssertThat, args: {that: "{{ phases.b.outputs.x }}"}}
+- {name: b, func: AssertThat, needs: [], args: {that: true}}
+- {name: c, func: AssertThat, args: {that: true}}"""
+        )
+    )
+    found = plan_edges.waits(blueprint.actions["backup"], blueprint.level)
+    assert [wait.edge.source for wait in found["c"]] == ["a", "b"]
 
 
 @pytest.mark.parametrize("shape", ["chain", "fan"])

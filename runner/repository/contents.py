@@ -74,6 +74,11 @@ class _Batch:
     def is_full(self) -> bool:
         return self.size >= _BATCH_BYTES or len(self._data) >= _BATCH_FILES
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether somebody had to wait for a file of it, so that it takes no more."""
+        return self._ids is not None
+
     def send(self) -> sequences.Ids:
         if self._ids is None:
             self._ids = self._sink.add(self._data, crypto.Kind.DATA)
@@ -132,10 +137,11 @@ class ContentStore:
         digest = blake3.blake3(data).digest()
         if not data:
             return Stored(content=_nothing, size=0, hash=digest)
+        if self._batch.is_sent:
+            self._batch = _Batch(self._sink)
         content = self._batch.add(data)
         if self._batch.is_full:
             self._batch.send()
-            self._batch = _Batch(self._sink)
         return Stored(content=content, size=len(data), hash=digest)
 
     def _store_large(self, descriptor: int, size: int, *, is_sparse: bool) -> Stored:

@@ -53,6 +53,32 @@ def test_with_a_base_unchanged_files_are_not_read(bench: tree_samples.Bench, sou
     assert tree_samples.account(tmp_path / "target" / "source") == before
 
 
+def test_few_changed_files_among_many_keep_each_its_own_content(tmp_path: Path, bench: tree_samples.Bench) -> None:
+    """A list of files waits for so many contents only: then the first ones are stored, and others come after them."""
+    directory = tmp_path / "source"
+    directory.mkdir()
+    for number in range(1500):
+        (directory / f"f{number:04}").write_bytes(f"file {number}".encode())
+    first = bench.backup(directory)
+    for number in range(0, 1500, 100):
+        (directory / f"f{number:04}").write_bytes(f"changed {number}".encode())
+    second = bench.backup(directory, base=first.export)
+    before = tree_samples.account(directory)
+    bench.restore(second.export, tmp_path / "target")
+    assert tree_samples.account(tmp_path / "target" / "source") == before
+
+
+def test_small_files_far_apart_keep_each_its_own_content(tmp_path: Path, bench: tree_samples.Bench) -> None:
+    directory = tmp_path / "source"
+    for number in range(1500):
+        (directory / f"d{number:04}").mkdir(parents=True)
+        if number % 400 == 0:
+            (directory / f"d{number:04}" / "f").write_bytes(f"file {number}".encode())
+    before = tree_samples.account(directory)
+    bench.restore(bench.backup(directory).export, tmp_path / "target")
+    assert tree_samples.account(tmp_path / "target" / "source") == before
+
+
 def test_a_file_with_the_same_size_and_time_but_other_content_is_read(
     bench: tree_samples.Bench, source: Path, tmp_path: Path
 ) -> None:

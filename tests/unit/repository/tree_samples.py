@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -85,7 +86,7 @@ class Bench:
 def account(top: Path) -> dict[bytes, Mapping[str, object]]:
     """Describe everything below a directory, and the directory's own metadata under the empty name."""
     found: dict[bytes, Mapping[str, object]] = {}
-    first_names: dict[tuple[int, int], bytes] = {}
+    names_of: defaultdict[tuple[int, int], list[bytes]] = defaultdict(list)
     base = os.fsencode(top)
     for directory, names, others in os.walk(base):
         for name in [b"", *sorted(names), *sorted(others)] if directory == base else sorted(names) + sorted(others):
@@ -93,20 +94,12 @@ def account(top: Path) -> dict[bytes, Mapping[str, object]]:
             relative = os.path.relpath(place, base) if name else b""
             facts = os.lstat(place)
             found[relative] = _describe(place, facts)
-            if facts.st_nlink > 1 and not stat.S_ISDIR(facts.st_mode):
-                first_names.setdefault((facts.st_dev, facts.st_ino), relative)
-    for relative, described in found.items():
-        facts = os.lstat(os.path.join(base, relative))
-        group = [
-            other for other in found if _identity(os.lstat(os.path.join(base, other))) == _identity(facts) and other
-        ]
-        if not stat.S_ISDIR(facts.st_mode):
-            found[relative] = {**described, "names": sorted(group)}
+            if not stat.S_ISDIR(facts.st_mode):
+                names_of[facts.st_dev, facts.st_ino].append(relative)
+    for group in names_of.values():
+        for relative in group:
+            found[relative] = {**found[relative], "names": sorted(group)}
     return found
-
-
-def _identity(facts: os.stat_result) -> tuple[int, int]:
-    return facts.st_dev, facts.st_ino
 
 
 def _describe(place: bytes, facts: os.stat_result) -> Mapping[str, object]:

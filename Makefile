@@ -22,6 +22,8 @@ bench:
 	$(BIN)python benchmarks/startup.py
 	$(BIN)python benchmarks/control_path.py
 	$(BIN)python benchmarks/data_path.py
+	$(BIN)python benchmarks/object_store.py
+	$(BIN)python benchmarks/trees.py
 	$(BIN)python benchmarks/scale.py
 	$(BIN)python benchmarks/language.py
 

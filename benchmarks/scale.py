@@ -18,17 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from runner.registry.driver import Extent  # noqa: E402
+from benchmarks import images
+from benchmarks.images import CHUNK
+from benchmarks.measuring import PASSPHRASE, ROOT
+from runner.registry.driver import Extent
 
-CHUNK = 64 * 1024
-MIB = 1024 * 1024
-PASSPHRASE = "benchmark"
 # As many as an export puts into one segment, and as a pack of volume data holds.
 SEGMENT, PACK = 65_536, 700
 OPEN_LIMIT_S = 2.0
@@ -68,28 +66,6 @@ def build(place: str, chunks: int) -> None:
     print(json.dumps({"export": export}))
 
 
-class Changed:
-    """A volume whose chunks differ from each other and compress to about 2 KiB."""
-
-    def __init__(self, size: int) -> None:
-        self.size_bytes = size
-        self._text = (b"all work and no play " * 4096)[:CHUNK]
-        self._noise = random.Random(5).randbytes(CHUNK)
-
-    def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill the target."""
-        for start in range(0, len(target), CHUNK):
-            part = target[start : start + CHUNK]
-            part[:] = self._text[: len(part)]
-            part[:8] = (offset + start).to_bytes(8, "big")
-            shift = (offset + start) // CHUNK % (CHUNK - 2048)
-            part[8:2056] = self._noise[shift : shift + 2048]
-
-    def allocated(self) -> Iterator[Extent]:
-        """Yield what may hold data: everything."""
-        yield Extent(offset=0, length=self.size_bytes)
-
-
 def child(arguments: argparse.Namespace) -> None:
     """Do one measured thing in this process and print what came of it."""
     if arguments.child == "build":
@@ -109,10 +85,10 @@ def child(arguments: argparse.Namespace) -> None:
         assert repo.index.find(piece.chunk) is not None
     else:
         draw = random.Random(11)
-        numbers = sorted(draw.sample(range(arguments.chunks), arguments.chunks // 100))
+        numbers = (first + draw.randrange(100) for first in range(0, arguments.chunks - 100, 100))
         volumes.export_volume(
             repo,
-            Changed(arguments.chunks * CHUNK),
+            images.SyntheticReader(arguments.chunks * CHUNK),
             source="volume",
             token=os.urandom(4).hex(),
             base=arguments.base,

@@ -11,8 +11,8 @@ from runner.repository import index as indexes
 
 # A directory costs as much as some lookups in the index, so one chunk alone does not make it worth reading.
 _WORTH_READING = 3
-# One pack of the smallest chunks, some dozens of those of volumes.
-_MOST_RECORDS = 32_768
+# Some dozens of packs of volumes; of those of small files as many as fit, and the index for the others.
+_MOST_RECORDS = 16_384
 
 
 class Neighbours:
@@ -60,6 +60,8 @@ class Neighbours:
             found = packs.read_directory(self._location, self._keys, pack, size)
         except (locations.LocationError, failures.RepositoryDamaged):
             # The index does as well; if the pack is gone or damaged, that is for whoever reads the chunk to say.
+            return
+        if len(found) > _MOST_RECORDS:
             return
         self._opened.append((pack, len(found)))
         while sum(count for _, count in self._opened) > _MOST_RECORDS:

@@ -13,8 +13,8 @@ from runner.base import ids
 from runner.registry import location as locations
 from runner.repository import crypto, packs, records
 
-# Two that are being stored, one that is being filled, and one so that nobody waits.
-_BUFFERS = 4
+# Two that are being stored, and one that is being filled.
+_BUFFERS = 3
 _UPLOADS = 2
 # Metadata lies side by side, so that whoever walks it reads much with one request.
 _METADATA_BYTES = 4 * 1024 * 1024

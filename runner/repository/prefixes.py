@@ -10,8 +10,8 @@ from typing import Protocol
 # One part of the filter for each first byte of an id, so that who looks up little pays for little.
 _PARTS = 256
 _PREFIX_BITS = 24
-# With so many bits for each record, about one in nine chunks that are nowhere has to be looked for.
-_BITS_PER_RECORD = 8
+# With four to eight bits for each record, one in nine to one in five chunks that are nowhere has to be looked for.
+_BITS_PER_RECORD = 4
 _LEAST_BITS = 1 << 10
 
 

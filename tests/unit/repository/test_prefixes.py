@@ -45,7 +45,7 @@ def test_most_of_what_is_nowhere_is_denied() -> None:
     held = [draw.getrandbits(32) for _ in range(100_000)]
     made = prefixes.PrefixFilter([Segment(held[:60_000]), Segment(held[60_000:])])
     others = {draw.getrandbits(32) for _ in range(20_000)} - set(held)
-    assert sum(map(made.may_hold, others)) < len(others) * 0.15
+    assert sum(map(made.may_hold, others)) < len(others) * 0.22
     assert not made.is_full
 
 

@@ -1,7 +1,7 @@
 # The programs come from .venv when there is one, otherwise from PATH.
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/)
 
-.PHONY: check lint test fix bench docs
+.PHONY: check lint test fix campaign bench docs
 
 check: lint test
 
@@ -17,6 +17,10 @@ test:
 fix:
 	$(BIN)ruff check --fix .
 	$(BIN)ruff format .
+
+# What .ci/run tries in part at full length: every byte flipped, thousands of faults and orders. Takes more than an hour.
+campaign:
+	RUNNER_TEST_EFFORT=5 $(BIN)python -m pytest -m campaign -n logical
 
 bench:
 	$(BIN)python benchmarks/startup.py

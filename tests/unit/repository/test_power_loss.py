@@ -12,6 +12,7 @@ import pytest
 from runner.base import clock, errors, files, owner
 from runner.locations import directory
 from runner.repository import check, packs, prune, repository
+from tests import effort
 from tests.unit.locations.power import Disk, PowerLoss
 from tests.unit.repository.making import CHEAP, START, contents, noise, point, put
 
@@ -118,7 +119,7 @@ def test_power_is_lost_at_some_moments(tmp_path: Path) -> None:
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 def test_power_is_lost_at_every_moment(tmp_path: Path) -> None:
-    for seed, off_at in enumerate(list(range(1, changes_of(tmp_path) + 2)) * 10):
+    for seed, off_at in enumerate(list(range(1, changes_of(tmp_path) + 2)) * effort.examples(2)):
         lose_power(tmp_path, seed, off_at)
 
 

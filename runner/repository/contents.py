@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import blake3
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.registry.location import Buffer
@@ -89,8 +89,7 @@ class _Batch:
         return self.send().result()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """The content of a file, perhaps still on its way.
 
     Attributes:
@@ -132,7 +131,9 @@ class ContentStore:
         return self._store_large(descriptor, size, is_sparse=facts.st_blocks * 512 < size)
 
     def _store_small(self, descriptor: int, size: int) -> Stored:
-        data = bytes(self._block[: read_block(descriptor, self._block[:size], 0)])
+        data = os.pread(descriptor, size, 0)
+        while len(data) < size and (more := os.pread(descriptor, size - len(data), len(data))):
+            data += more
         self._count(len(data))
         digest = blake3.blake3(data).digest()
         if not data:

@@ -18,7 +18,12 @@ _COUNT = struct.Struct(">I")
 
 def encode(ids: Sequence[bytes], value: encoding.CborValue) -> bytes:
     """Write a node."""
-    return b"".join((_COUNT.pack(len(ids)), *ids, encoding.encode(value)))
+    return join(ids, encoding.encode(value))
+
+
+def join(ids: Sequence[bytes], encoded: bytes) -> bytes:
+    """Write a node whose value is encoded already."""
+    return b"".join((_COUNT.pack(len(ids)), *ids, encoded))
 
 
 def decode(node: Buffer) -> tuple[list[bytes], object]:

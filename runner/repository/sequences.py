@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from runner.registry.location import Buffer
 from runner.repository import crypto, failures, nodes
@@ -51,8 +52,7 @@ class Source(Protocol):
         """Yield the chunks in order."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkSequence:
+class ChunkSequence(msgspec.Struct, frozen=True, kw_only=True):
     """A finished sequence."""
 
     level: int
@@ -61,7 +61,7 @@ class ChunkSequence:
     @property
     def ids(self) -> tuple[bytes, ...]:
         """The ids of its items, without the holes."""
-        return tuple(chunk for chunk, _ in self.items if chunk is not None)
+        return tuple([chunk for chunk, _ in self.items if chunk is not None])
 
     @property
     def length(self) -> int:
@@ -85,7 +85,7 @@ def from_cbor(value: object, ids: Iterator[bytes]) -> ChunkSequence:
     """
     match value:
         case [int(level), [*lengths]]:
-            return ChunkSequence(level=level, items=tuple(_item(length, ids) for length in lengths))
+            return ChunkSequence(level=level, items=tuple([_item(length, ids) for length in lengths]))
     raise failures.damaged("a list of chunks", "it has another form than it should")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import ids
@@ -135,7 +136,7 @@ class _Capture:
         )
 
     def _keep(self, entry: tree_entry.Entry, old: tree_entry.Entry) -> None:
-        self._entries.append(replace(entry, size=old.size, content=old.content, hash=old.hash))
+        self._entries.append(structs.replace(entry, size=old.size, content=old.content, hash=old.hash))
         self._unchanged += 1
         self._bytes += old.size
 
@@ -151,7 +152,7 @@ class _Capture:
         if tree_walk.moments(before) != tree_walk.moments(after) or stored.size != before.st_size:
             self._warn(f"{tree_entry.show(visited.path)} changed while it was read")
         ctime = 0 if is_new else before.st_ctime_ns
-        entry = replace(visited.entry, size=stored.size, hash=stored.hash, ctime=ctime, inode=before.st_ino)
+        entry = structs.replace(visited.entry, size=stored.size, hash=stored.hash, ctime=ctime, inode=before.st_ino)
         self._entries.append(entry, stored.content)
         self._bytes += stored.size
 

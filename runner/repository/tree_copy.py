@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from runner.base import cancel as cancels
 from runner.base import errors, own_places
 from runner.repository import chunking, contents, tree_build, tree_entry, tree_place, tree_restore, tree_walk
@@ -71,7 +73,7 @@ class _Copy:
         source = visited.open()
         try:
             before = os.fstat(source)
-            entry = replace(visited.entry, size=before.st_size)
+            entry = structs.replace(visited.entry, size=before.st_size)
             builder.add(entry, lambda target: self._fill(source, target, visited, before.st_size))
             if tree_walk.moments(before) != tree_walk.moments(os.fstat(source)):
                 self._warn(f"{tree_entry.show(visited.path)} changed while it was read")

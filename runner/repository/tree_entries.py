@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 import blake3
+from msgspec import structs
 
 from runner.registry.location import Buffer
 from runner.repository import crypto, encoding, exports, failures, nodes, sequences, tree_entry
-from runner.repository.encoding import CborValue
 
 KIND = "tree"
 
@@ -37,7 +36,7 @@ class EntryWriter:
         self._sink = sink
         self._key = key
         self._waiting: deque[tuple[tree_entry.Entry, Content | None]] = deque()
-        self._entries: list[CborValue] = []
+        self._entries: list[bytes] = []
         self._ids: list[bytes] = []
         self._size = 0
         self._nodes: deque[tuple[sequences.Ids, int]] = deque()
@@ -62,18 +61,18 @@ class EntryWriter:
     def _settle(self) -> None:
         entry, content = self._waiting.popleft()
         if content is not None:
-            entry = replace(entry, content=content())
-        value = tree_entry.to_cbor(entry)
-        encoded = encoding.encode(value)
-        self._entries.append(value)
-        self._ids += entry.content.ids if entry.content is not None else ()
+            entry = structs.replace(entry, content=content())
+        encoded = tree_entry.encode(entry)
+        self._entries.append(encoded)
+        if entry.content is not None:
+            self._ids += entry.content.ids
         self._size += len(encoded)
         digest = blake3.blake3(encoded, key=self._key).digest()
         if self._size >= _MOST or (self._size >= _LEAST and not digest[0] & _MASK):
             self._close_node()
 
     def _close_node(self) -> None:
-        node = nodes.encode(self._ids, self._entries)
+        node = nodes.join(self._ids, encoding.join(self._entries))
         self._nodes.append((self._sink.add([node], crypto.Kind.NODE), len(node)))
         self._entries, self._ids, self._size = [], [], 0
         if len(self._nodes) > _WAITING // 64:

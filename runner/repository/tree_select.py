@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from runner.repository import exports, failures, reader, tree_entry, tree_listing
 from runner.repository.tree_entry import Kind
@@ -90,9 +92,9 @@ def _at_home(
     if entry.kind is not Kind.LINK or entry.link not in elsewhere:
         return entry
     if entry.link in moved:
-        return replace(entry, link=moved[entry.link])
+        return structs.replace(entry, link=moved[entry.link])
     file = elsewhere[entry.link]
     if file.kind is Kind.LINK:
         raise failures.damaged("a list of entries", "a name leads to a name that leads elsewhere")
     moved[entry.link] = path
-    return replace(file, depth=entry.depth, name=entry.name)
+    return structs.replace(file, depth=entry.depth, name=entry.name)

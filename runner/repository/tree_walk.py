@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import errors, own_places
@@ -23,8 +25,7 @@ class Unreadable(StrEnum):
     SKIP = "skip"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Visited:
+class Visited(msgspec.Struct, frozen=True, kw_only=True):
     """An entry on the walk, valid until the walk goes on.
 
     Attributes:
@@ -135,16 +136,19 @@ class Walk:
             self._root(name, root)
 
     @contextmanager
-    def reading(self, path: tree_entry.NamePath) -> Iterator[None]:
+    def _reading(self, path: tree_entry.NamePath) -> Iterator[None]:
         """Turn a failure to read an entry into RT313, or into a warning; what vanished or moved is a warning always."""
         try:
             yield
-        except FileNotFoundError:
-            self._warn(f"{tree_entry.show(path)} vanished while it was read")
         except OSError as error:
-            if self._scope.unreadable is Unreadable.SKIP:
-                self._warn(f"{tree_entry.show(path)} cannot be read and was left out: {error.strerror}")
-                return
+            self._fail(path, error)
+
+    def _fail(self, path: tree_entry.NamePath, error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):
+            self._warn(f"{tree_entry.show(path)} vanished while it was read")
+        elif self._scope.unreadable is Unreadable.SKIP:
+            self._warn(f"{tree_entry.show(path)} cannot be read and was left out: {error.strerror}")
+        else:
             raise errors.PermanentError(
                 f"{tree_entry.show(path)} cannot be read: {error.strerror}",
                 code="RT313",
@@ -154,7 +158,7 @@ class Walk:
 
     def _root(self, name: bytes, root: Path) -> None:
         real = root.resolve()
-        with self.reading((name,)), tree_descent.Descent(tree_descent.open_parent(real.parent)) as descent:
+        with self._reading((name,)), tree_descent.Descent(tree_descent.open_parent(real.parent)) as descent:
             self._path = []
             top = self._enter(descent, os.fsencode(real.name) or b".", stored=name)
             if top is not None:
@@ -168,7 +172,7 @@ class Walk:
         self._cancel.raise_if_cancelled()
         path = (*self._path, stored or name)
         below: list[bytes] | None = None
-        with self.reading(path):
+        try:
             facts = os.stat(name, dir_fd=descent.descriptor, follow_symlinks=False)
             kind = tree_entry.kind_of(facts.st_mode)
             if self._excluded.covers(path, is_directory=kind is tree_entry.Kind.DIRECTORY):
@@ -185,18 +189,22 @@ class Walk:
                 self._path.append(path[-1])
             self._visit(visited)
             self._remember(visited)
+        except OSError as error:
+            self._fail(path, error)
         return below
 
     def _describe(
         self, parent: int, name: bytes, path: tree_entry.NamePath, kind: tree_entry.Kind, facts: os.stat_result
     ) -> Visited:
-        entry = tree_entry.Entry(depth=len(path) - 1, name=path[-1], kind=kind)
+        depth, stored = len(path) - 1, path[-1]
         first = self._linked.get((facts.st_dev, facts.st_ino))
         if first is not None:
-            entry = replace(entry, kind=tree_entry.Kind.LINK, link=first[0])
+            entry = tree_entry.Entry(depth=depth, name=stored, kind=tree_entry.Kind.LINK, link=first[0])
         else:
-            entry = replace(
-                entry,
+            entry = tree_entry.Entry(
+                depth=depth,
+                name=stored,
+                kind=kind,
                 metadata=self._metadata.read(parent, name, facts),
                 target=os.readlink(name, dir_fd=parent) if kind is tree_entry.Kind.SYMLINK else b"",
                 device=_device(kind, facts),

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import pytest
+from msgspec import structs
 
-from runner.repository import nodes, sequences, tree_entries, tree_entry
+from runner.repository import encoding, nodes, sequences, tree_entries, tree_entry
 from runner.repository.tree_entry import Kind
 from tests.unit.repository import chunk_shelf
 from tests.unit.repository.tree_samples import entry
 
+XATTRS = {b"user.b": b"\0", b"user.a": b""}
+CONTENT = sequences.ChunkSequence(level=0, items=((bytes(32), 300), (None, 4096)))
+
 
 def many(count: int) -> list[tree_entry.Entry]:
     files = [
-        replace(entry(1, b"file %06d" % number, Kind.FILE), hash=number.to_bytes(32, "big")) for number in range(count)
+        structs.replace(entry(1, b"file %06d" % number, Kind.FILE), hash=number.to_bytes(32, "big"))
+        for number in range(count)
     ]
     return [entry(0, b"root", Kind.DIRECTORY), *files]
 
@@ -38,13 +43,36 @@ def test_entries_are_read_as_they_were_written() -> None:
     assert read(shelf, write(shelf, many(5000))) == many(5000)
 
 
+@pytest.mark.parametrize("count", [0, 1, 23, 24, 255, 256, 70_000])
+def test_an_array_is_joined_as_it_would_be_written(count: int) -> None:
+    assert encoding.join([encoding.encode(b"value")] * count) == encoding.encode([b"value"] * count)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"metadata": None},
+        {"metadata": tree_entry.Metadata(mode=0o4755, uid=70_000, gid=3, user="u", group="g", mtime=-1, xattrs=XATTRS)},
+        {"size": 2**40, "hash": bytes(32), "ctime": 2**62, "inode": 2**63, "content": CONTENT},
+        {"target": b"elsewhere"},
+        {"link": (b"root", b"first")},
+        {"device": (0, 0)},
+    ],
+)
+def test_an_entry_is_written_in_the_canonical_form(kind: Kind, facts: dict[str, object]) -> None:
+    made = entry(3, b"name", kind, **facts)
+    assert tree_entry.encode(made) == encoding.encode(tree_entry.to_cbor(made))
+
+
 def test_a_changed_entry_changes_one_node() -> None:
     shelf = chunk_shelf.Shelf()
     entries = many(5000)
     write(shelf, entries)
     before = len(shelf.held)
     assert before > 40
-    changed = [*entries[:2000], replace(entries[2000], hash=b"new"), *entries[2001:]]
+    changed = [*entries[:2000], structs.replace(entries[2000], hash=b"new"), *entries[2001:]]
     write(shelf, changed)
     assert len(shelf.held) - before <= 4
     inserted = [*entries[:3000], entry(1, b"file 002999 and more", Kind.FILE), *entries[3000:]]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from runner.base import errors
 from runner.repository import (
@@ -264,7 +264,7 @@ def test_removing_a_tree_follows_no_link(tmp_path: Path) -> None:
 
 
 def test_a_setuid_program_loses_the_bit_when_its_owner_cannot_be_set() -> None:
-    stranger = replace(
+    stranger = structs.replace(
         entry(0, b"program", Kind.FILE), metadata=tree_entry.Metadata(mode=0o4755, uid=0, gid=0, mtime=1)
     )
     with tree_samples.as_ordinary_user() as top:

@@ -8,8 +8,10 @@ import stat
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -182,8 +184,8 @@ def entry(depth: int, name: bytes, kind: Kind, **facts: object) -> tree_entry.En
     metadata = tree_entry.Metadata(mode=0o755, uid=os.getuid(), gid=os.getgid(), mtime=1)
     made = tree_entry.Entry(depth=depth, name=name, kind=kind, metadata=metadata)
     if kind is Kind.FILE:
-        made = replace(made, content=sequences.ChunkSequence(level=0, items=()))
-    return replace(made, **facts)  # type: ignore[arg-type]
+        made = structs.replace(made, content=sequences.ChunkSequence(level=0, items=()))
+    return structs.replace(made, **facts)
 
 
 def forge(repo: repository.Repository, entries: list[tree_entry.Entry]) -> ids.ExportId:

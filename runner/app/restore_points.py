@@ -15,8 +15,6 @@ from runner.params import locations
 from runner.repository import failures
 from runner.repository import repository as repositories
 
-LATEST = "latest"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
@@ -48,7 +46,7 @@ def select(
         UsageError: RT420 if several ids start with the text.
     """
     wanted = set(artifacts)
-    if text == LATEST:
+    if text == repositories.LATEST:
         return _latest(repository, subject, wanted)
     made_by = [point for point in _intact(repository) if point.run == text]
     found = made_by[0] if made_by else repository.point(text)

@@ -31,6 +31,9 @@ from runner.repository import index as indexes
 
 _TICK = timedelta(microseconds=1)
 
+# Never the start of an id: it has letters that no id has.
+LATEST = "latest"
+
 
 def create(
     location: locations.Location,
@@ -316,13 +319,16 @@ class Repository:
         return sorted(found, key=lambda point: (point.created, point.id), reverse=True)
 
     def point(self, prefix: str) -> RestorePoint:
-        """Return the restore point whose id is, or begins with, a text.
+        """Return the restore point whose id is, or begins with, a text; the newest of all for `latest`.
 
         Raises:
             RestorePointMissing: If there is none.
             UsageError: RT420 if there are several.
             RepositoryDamaged: If it is not what was written.
         """
+        if prefix == LATEST:
+            for newest in self.points(on_damaged=lambda _: None):
+                return newest
         return self._read_point(points.name_of(self.find_point(prefix)))
 
     def find_point(self, prefix: str) -> ids.RestorePointId:

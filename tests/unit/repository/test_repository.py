@@ -250,6 +250,18 @@ def test_restore_point_is_found_by_a_unique_prefix() -> None:
             repo.point(unknown)
 
 
+def test_latest_is_the_newest_restore_point_of_all() -> None:
+    repo = make()
+    with pytest.raises(failures.RestorePointMissing):
+        repo.point("latest")
+    for name, hours in (("abcdefgh", 1), ("bbzzzzzz", 2), ("abzzzzzz", 3)):
+        repo.put_point(point(name, created=START + timedelta(hours=hours)))
+    assert repo.point("latest").id == "abzzzzzz"
+    # Nothing is deleted by so loose a name.
+    with pytest.raises(failures.RestorePointMissing):
+        repo.find_point("latest")
+
+
 def test_deleting_a_restore_point_twice_succeeds() -> None:
     repo = make()
     repo.put_point(point("abcdefgh"))

@@ -56,7 +56,7 @@ class Application:
         self.redactor = redact.Redactor()
         self._config = config
         self._passphrases = passphrases.Sources(file=passphrase_file, environment=environment, prompt=prompt)
-        self._note = note
+        self.note = note
         self._opened: dict[str, repositories.Repository] = {}
 
     @cached_property
@@ -109,14 +109,14 @@ class Application:
             try:
                 yield result.load(directory, now)
             except errors.RunnerError as error:
-                self._note(f"run {directory.id} cannot be read: {error.message}")
+                self.note(f"run {directory.id} cannot be read: {error.message}")
 
     def expire_runs(self) -> None:
         """Remove old runs; one whose journal is damaged stays, and does not keep others from running."""
         try:
             self.runs.expire()
         except errors.PermanentError as error:
-            self._note(f"old runs were not removed: {error.message}")
+            self.note(f"old runs were not removed: {error.message}")
 
     def target(self, text: str | None) -> locations.Target:
         """Find out which location is meant, and pin the file that its passphrase comes from."""
@@ -158,17 +158,21 @@ class Application:
         ]
         return {service.kind: service for service in services}
 
-    def _means(self, target: locations.Target) -> unlocking.Means:
+    def _means(self, target: locations.Target, *, ask: bool) -> unlocking.Means:
         from runner.repository import unlocking
 
         return unlocking.Means(
             passphrase=lambda: self.passphrase(target, ask=False),
             services=self.key_services(target),
-            ask=None if self.prompt is None else lambda: self.passphrase(target),
+            ask=(lambda: self.passphrase(target)) if ask and self.prompt is not None else None,
         )
 
-    def open_repository(self, target: locations.Target) -> repositories.Repository:
+    def open_repository(self, target: locations.Target, *, ask: bool = True) -> repositories.Repository:
         """Open the repository at a location.
+
+        Args:
+            target: The location.
+            ask: Whether to ask a person for the passphrase, if one is there and it is given nowhere.
 
         Raises:
             EnvironmentProblem: RT410, RT412, RT413, RT414 or RT423.
@@ -183,16 +187,16 @@ class Application:
         # Deriving a key from a passphrase is slow on purpose; a command that needs the repository twice opens it once.
         key = jsonvalue.canonical(target.to_json())
         if key not in self._opened:
-            self._opened[key] = self._open(target)
+            self._opened[key] = self._open(target, ask=ask)
         return self._opened[key]
 
-    def _open(self, target: locations.Target) -> repositories.Repository:
+    def _open(self, target: locations.Target, *, ask: bool) -> repositories.Repository:
         from runner.repository import failures
         from runner.repository import repository as repositories
 
         try:
             return repositories.open(
-                self.open_location(target), self._means(target), clock=self.clock, workers=_workers(target)
+                self.open_location(target), self._means(target, ask=ask), clock=self.clock, workers=_workers(target)
             )
         except failures.RepositoryMissing as problem:
             # Its URL alone would not lead there: a profile may name a server and credentials.
@@ -233,7 +237,7 @@ class Application:
         is_new = target.passphrase_file == key_file and passphrases.make_key_file(Path(str(key_file)))
         made = self.create_repository(target)
         if is_new:
-            self._note(_advice(made, str(key_file)))
+            self.note(_advice(made, str(key_file)))
         return made
 
     def provide_repository(self, target: locations.Target) -> repositories.Repository:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
@@ -103,17 +102,25 @@ class Services:
         """Tell whether the restore point of a draft with this token is stored."""
         return restore_points.exists(self._repository, restore_points.id_of(token))
 
-    def close(self, *, ended: bool) -> None:
-        """Close what was opened; what a run that has ended exported is kept by its restore point alone."""
+    def close(self, *, release: bool) -> None:
+        """Close what was opened; exports that are released are kept by the restore point of the run alone."""
         with self._lock:
             opened, self._opened = self._opened, {}
         running = opened.get(commands.Commands)
         if running is not None:
             running.close()
-        repository = opened.get(repositories.Repository)
-        if ended and repository is not None:
-            with contextlib.suppress(errors.RunnerError):  # marks that are left lose their effect by themselves
-                repository.release_exports(self._run)
+        if release:
+            self._release(opened.get(repositories.Repository))
+
+    def _release(self, opened: repositories.Repository | None) -> None:
+        """Release the exports, also those of earlier drives; how the run has ended does not depend on it."""
+        try:
+            # Nobody is asked for a passphrase: a run that is given up must end without a person.
+            repository = opened or self._app.open_repository(self._target, ask=False)
+            repository.release_exports(self._run)
+        except errors.RunnerError as error:
+            if error.code != "RT410":  # without a repository there are no marks
+                self._app.note(_kept(self._run, error))
 
     @property
     def _repository(self) -> repositories.Repository:
@@ -131,3 +138,10 @@ class Services:
             if key not in self._opened:
                 self._opened[key] = make()
             return self._opened[key]
+
+
+def _kept(run: str, error: errors.RunnerError) -> str:
+    return (
+        f"warning: run {run} has ended, but its repository could not be told: {error.message}\n"
+        "  what it exported without a restore point is kept from pruning for up to 30 days"
+    )

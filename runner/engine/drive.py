@@ -107,7 +107,11 @@ def _open_and_run(
             known_secrets.learn(about)
             Drive(about, journal, control, grace).run()
         finally:
-            services.close(ended=state.is_finished)
+            services.close(release=state.is_finished and _may_have_exported(state))
+
+
+def _may_have_exported(state: RunState) -> bool:
+    return any(state.by_id[name].exports for name in state.started)
 
 
 def _private(path: str, flags: int) -> int:

@@ -67,8 +67,12 @@ class RunServices(Protocol):
     def has_restore_point(self, token: str) -> bool:
         """Tell whether the restore point of a draft with this token is stored."""
 
-    def close(self, *, ended: bool) -> None:
-        """Give back everything; nothing of the run is under way any more, and if it has ended nothing ever will be."""
+    def close(self, *, release: bool) -> None:
+        """Give back everything; nothing of the run is under way any more.
+
+        Args:
+            release: Whether the run has ended, and may have exported something that only a restore point keeps now.
+        """
 
 
 class Host(Protocol):

@@ -182,7 +182,7 @@ class Host:
         """Tell whether the draft was kept."""
         return token in self.points
 
-    def close(self, *, ended: bool) -> None:
+    def close(self, *, release: bool) -> None:
         """Do nothing."""
 
 

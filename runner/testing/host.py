@@ -71,5 +71,5 @@ class MemoryServices:
         """Tell whether the draft was kept."""
         return token in self._application.points
 
-    def close(self, *, ended: bool) -> None:
+    def close(self, *, release: bool) -> None:
         """Do nothing."""

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import json_schema
+
 from runner.base.jsonvalue import JsonObject
 from runner.registry import function
 
@@ -15,9 +17,16 @@ _TEMPLATE_REFERENCE = {"$ref": "#/$defs/template"}
 _NESTED = ("items", "additionalProperties")
 
 
+class _Generator(json_schema.GenerateJsonSchema):
+    """Leaves open what has no form in JSON Schema: a plugin may take arguments of types of its own."""
+
+    def handle_invalid_for_json_schema(self, schema: object, error_info: str) -> json_schema.JsonSchemaValue:
+        return {}
+
+
 def schema(spec: function.FunctionSpec) -> JsonObject:
     """Return the JSON Schema (2020-12) of the arguments; wherever a value is typed, a template fits as well."""
-    made = spec.arguments.model_json_schema(by_alias=True)
+    made = spec.arguments.model_json_schema(by_alias=True, schema_generator=_Generator)
     definitions = {name: _fields(part) for name, part in made.pop("$defs", {}).items()}
     return {
         "$schema": _DIALECT,

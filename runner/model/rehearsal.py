@@ -65,6 +65,7 @@ class Given:
 
     Attributes:
         results: By node; one for each attempt, the last for all that follow.
+        restore_point: What becomes of storing the restore point, likewise; empty where it is stored.
         approvals: Nodes that a person approves.
         settle: How a person settles nodes in doubt: `rerun`, `succeeded` or `failed`.
         cancel: When somebody cancels the run.
@@ -76,6 +77,7 @@ class Given:
     inputs: JsonObject
     artifacts_in: Mapping[str, JsonObject]
     results: Mapping[str, tuple[Result, ...]]
+    restore_point: tuple[Result, ...]
     approvals: tuple[str, ...]
     settle: Mapping[str, str]
     time: datetime

@@ -48,7 +48,11 @@ class RehearsalBuilder:
             profile=values.get("profile"),
             inputs=values.get("inputs") or {},
             artifacts_in=values.get("artifactsIn") or {},
-            results={name: self._results(name, results) for name, results in (values.get("results") or {}).items()},
+            results={
+                name: self._results(results, spans.pointer(["given", "results", name]))
+                for name, results in (values.get("results") or {}).items()
+            },
+            restore_point=self._results(values.get("restorePoint") or (), "/given/restorePoint"),
             approvals=tuple(values.get("approvals") or ()),
             settle=values.get("settle") or {},
             time=self._read("/given/time", values.get("time"), clock.parse_isoformat, _START),
@@ -56,8 +60,7 @@ class RehearsalBuilder:
             crashes=tuple(_moments(values.get("crashes") or (), "/given/crashes/{}")),
         )
 
-    def _results(self, name: str, written: Any) -> tuple[Result, ...]:
-        pointer = spans.pointer(["given", "results", name])
+    def _results(self, written: Any, pointer: str) -> tuple[Result, ...]:
         if isinstance(written, Mapping):
             return (self._result(written, pointer),)
         return tuple(self._result(each, f"{pointer}/{index}") for index, each in enumerate(written))

@@ -161,7 +161,8 @@ def _arguments(
 
 def _codes(rehearsal: Rehearsal) -> Iterator[Diagnostic]:
     """Report error codes that do not exist."""
-    results = [result for results in rehearsal.given.results.values() for result in results]
+    given = rehearsal.given
+    results = [result for results in (*given.results.values(), given.restore_point) for result in results]
     for pointer in (*(f"{result.pointer}/error/code" for result in results), "/expect/error/code"):
         code = rehearsal.text(pointer)
         if code is not None and code not in codes.CODES:

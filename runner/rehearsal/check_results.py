@@ -11,7 +11,7 @@ from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.checks import input_values
 from runner.model.blueprint import Action, Call, OutputDeclaration, Phase
 from runner.model.rehearsal import Rehearsal, Result
-from runner.registry import function, invention
+from runner.registry import args, function, invention
 from runner.registry.function import FunctionSpec
 from runner.registry.registry import Registry
 from runner.rehearsal import names
@@ -21,6 +21,7 @@ def check(
     rehearsal: Rehearsal, action: Action, registry: Registry, everything: Mapping[str, tuple[Call, Phase]]
 ) -> Iterator[Diagnostic]:
     """Report results that cannot be; names that lead nowhere are passed over."""
+    yield from _storings(rehearsal, action, registry)
     for name, results in rehearsal.given.results.items():
         found = names.find(name, everything)
         spec = None if found is None else registry.find(found.call.function)
@@ -28,6 +29,29 @@ def check(
             continue
         for result in results:
             yield from _Results(rehearsal, name, found, spec).check(result, has_deadline=action.timeout is not None)
+
+
+def _storings(rehearsal: Rehearsal, action: Action, registry: Registry) -> Iterator[Diagnostic]:
+    """Report results of storing a restore point that no run of the action can make."""
+    specs = [registry.find(phase.function) for phase in action.phases]
+    if rehearsal.given.restore_point and not any(spec is None or _exports(spec) for spec in specs):
+        message = f'the action "{action.name}" makes no restore point, since none of its phases exports'
+        span = rehearsal.span("/given/restorePoint", key=True)
+        yield Diagnostic(code="KB331", message=message, span=span, hint="remove it")
+    for result in rehearsal.given.restore_point:
+        yield from _retryable(rehearsal, result)
+
+
+def _exports(spec: FunctionSpec) -> bool:
+    return issubclass(spec.outputs, args.ExportOutputs)
+
+
+def _retryable(rehearsal: Rehearsal, result: Result) -> Iterator[Diagnostic]:
+    pointer = f"{result.pointer}/error/retryable"
+    retryable = rehearsal.value(pointer)
+    if result.error is not None and retryable is not None and retryable != (result.error.kind == "transient"):
+        message = f"an error of kind {result.error.kind} is {'not ' if retryable else ''}retryable"
+        yield Diagnostic(code="KB331", message=message, span=rehearsal.span(pointer), hint="remove one of the two")
 
 
 class _Results:
@@ -63,10 +87,7 @@ class _Results:
         if result.timeout and (result.error is not None or result.outputs is not None):
             message = "an attempt that ends by its time limit returns nothing and has no other error"
             yield self._finding(f"{result.pointer}/timeout", message, "remove one of the two")
-        retryable = self._rehearsal.value(f"{result.pointer}/error/retryable")
-        if result.error is not None and retryable is not None and retryable != (result.error.kind == "transient"):
-            message = f"an error of kind {result.error.kind} is {'not ' if retryable else ''}retryable"
-            yield self._finding(f"{result.pointer}/error/retryable", message, "remove one of the two")
+        yield from _retryable(self._rehearsal, result)
 
     def _outputs(self, pointer: str, stated: JsonObject | None) -> Iterator[Diagnostic]:
         known = [*function.outputs_of(self._spec), *self._declared]

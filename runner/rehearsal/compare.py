@@ -9,7 +9,7 @@ from runner.base import span as spans
 from runner.document import nodes
 from runner.engine.states import NodeStatus
 from runner.model.blueprint import Blueprint
-from runner.model.rehearsal import Message, Rehearsal
+from runner.model.rehearsal import Message, Rehearsal, Result
 from runner.rehearsal import names, sides
 from runner.rehearsal.perform import Performance
 from runner.rehearsal.sides import ABSENT, Sides
@@ -168,8 +168,17 @@ class _Comparison:
             attempts = 0 if node is None else node.attempt
             made = f"it had {attempts} attempt{'s' if attempts > 1 else ''}" if attempts else "it was never started"
             yield self._useless(result.pointer, f"results.{name}", f"this result was not used: {made}", name)
+        for result in self._performance.unused_storings:
+            yield self._unused_storing(result)
         for name, pointer in self._performance.unasked:
             yield self._useless(pointer, name, "nobody was asked for this", name)
+
+    def _unused_storing(self, result: Result) -> Difference:
+        count = self._performance.storings
+        made = f"it took {count} attempt{'s' if count > 1 else ''}" if count else "no restore point was to be stored"
+        span = self._rehearsal.span(result.pointer, key=True)
+        message = f"this result was not used: {made}"
+        return Difference(span=span, about="restorePoint", message=message, hint=self._cause())
 
     def _useless(self, pointer: str, about: str, message: str, name: str) -> Difference:
         span = self._rehearsal.span(pointer, key=True)

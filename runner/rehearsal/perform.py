@@ -46,6 +46,8 @@ class Performance:
         arguments: Rendered arguments of the last attempt of each node; secrets are masked.
         exports: The nodes whose exports the restore point holds.
         unused: Results that nothing asked for, with their nodes.
+        storings: How often it was tried to store the restore point.
+        unused_storings: Results of such attempts that were not made.
         unasked: Nodes for which nothing asked that a person was to approve or settle, with their pointers.
         missed: The cancel and the crashes whose moment did not come.
         standstill: Why the run could not go on, if it could not.
@@ -58,6 +60,8 @@ class Performance:
     arguments: Mapping[str, Mapping[str, JsonValue]]
     exports: tuple[str, ...]
     unused: tuple[tuple[str, Result], ...]
+    storings: int
+    unused_storings: tuple[Result, ...]
     unasked: tuple[tuple[str, str], ...]
     missed: tuple[Moment, ...]
     standstill: stage.Standstill | None
@@ -68,7 +72,8 @@ def perform(rehearsal: Rehearsal, blueprint: Blueprint, plan: Plan, registry: Re
     """Run the action of a rehearsal that has no errors."""
     played = play.Play(plan, rehearsal.given.results)
     hidden = secrets.redactor(rehearsal, blueprint)
-    application = stage.Host(played.registry(registry), rehearsal.given.time, hidden)
+    storing = play.Storing(rehearsal.given.restore_point)
+    application = stage.Host(played.registry(registry), rehearsal.given.time, hidden, storing)
     request = _request(rehearsal, blueprint, plan)
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as place:
         director = _Director(rehearsal, played, application, Path(place), request)
@@ -81,6 +86,8 @@ def perform(rehearsal: Rehearsal, blueprint: Blueprint, plan: Plan, registry: Re
             arguments=played.arguments,
             exports=tuple(_exports(application)),
             unused=tuple(played.unused()),
+            storings=storing.attempts,
+            unused_storings=tuple(storing.unused()),
             unasked=tuple(director.unasked()),
             missed=tuple(director.moments),
             standstill=standstill,

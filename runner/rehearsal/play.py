@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
@@ -123,6 +123,37 @@ class Play:
         if not result.hangs:
             ctx.cancel.raise_if_cancelled()
         raise Lasting(None if result.hangs else ctx.cancel, due)
+
+
+class Storing:
+    """Says what becomes of each attempt to store the restore point.
+
+    Args:
+        results: One for each attempt, the last for all that follow; none if it is stored at once.
+
+    Attributes:
+        attempts: How many there were.
+    """
+
+    def __init__(self, results: Sequence[Result]) -> None:
+        self.attempts = 0
+        self._results = results
+
+    def attempt(self) -> None:
+        """Make an attempt.
+
+        Raises:
+            RunnerError: The error that the rehearsal states for it.
+        """
+        self.attempts += 1
+        if self._results:
+            result = self._results[min(self.attempts, len(self._results)) - 1]
+            if result.error is not None:
+                raise _exception(result.error)
+
+    def unused(self) -> Sequence[Result]:
+        """Return the results that nothing has asked for."""
+        return self._results[self.attempts :]
 
 
 def shown(arguments: args.Arguments) -> dict[str, JsonValue]:

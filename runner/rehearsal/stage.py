@@ -21,7 +21,7 @@ from runner.engine.runs import RunDirectory
 from runner.engine.states import Stage as RunStage
 from runner.registry import driver as drivers
 from runner.registry import registry as registries
-from runner.rehearsal.play import Lasting
+from runner.rehearsal.play import Lasting, Storing
 
 Service = TypeVar("Service")
 
@@ -150,11 +150,14 @@ class Drive(drive.Drive):
 class Host:
     """The application of a rehearsal; satisfies `runner.engine.host.Host` and `RunServices` at once."""
 
-    def __init__(self, registry: registries.Registry, start: datetime, redactor: redact.Redactor) -> None:
+    def __init__(
+        self, registry: registries.Registry, start: datetime, redactor: redact.Redactor, storing: Storing
+    ) -> None:
         self.clock = Clock(start)
         self.registry = registry
         self.redactor = redactor
         self.points: dict[str, host.PointDraft] = {}
+        self._storing = storing
 
     def open(self, directory: RunDirectory, request: Request, token: str, logger: log.Logger) -> Host:
         """Return itself: there is nothing to open."""
@@ -173,7 +176,8 @@ class Host:
         return None
 
     def store_restore_point(self, draft: host.PointDraft) -> JsonObject:
-        """Keep the draft."""
+        """Keep the draft, unless the rehearsal states that this fails."""
+        self._storing.attempt()
         self.points[draft.token] = draft
         sizes = {name: _total(draft, name) for name in ("bytesRead", "bytesNew", "bytesStored")}
         return {"id": draft.token[:16], "location": "", **sizes}

@@ -164,3 +164,28 @@ def test_all_problems_are_found_at_once_in_the_order_of_the_document(tmp_path: P
         """
     lines = [each.span.line for each in rehearsing.read(tmp_path, body).found]
     assert lines == [6, 7, 9]
+
+
+def test_storing_takes_nothing_but_errors(tmp_path: Path) -> None:
+    code, pointer, _ = _one(tmp_path, f"given: {{restorePoint: {{outputs: {{}}}}}}\n{FINE}")
+    assert (code, pointer) == ("KB201", "/given/restorePoint/outputs")
+
+
+def test_errors_of_storing_are_checked(tmp_path: Path) -> None:
+    body = (
+        f"given: {{restorePoint: [{{error: {{code: RT999}}}}, {{error: {{kind: timeout, retryable: true}}}}]}}\n{FINE}"
+    )
+    assert [(code, pointer) for code, pointer, _ in _found(tmp_path, body)] == [
+        ("KB331", "/given/restorePoint/0/error/code"),
+        ("KB331", "/given/restorePoint/1/error/retryable"),
+    ]
+
+
+def test_an_action_that_exports_nothing_stores_no_restore_point(tmp_path: Path) -> None:
+    body = (
+        "given: {inputs: {target: /t}, artifactsIn: {files: {export: e}}, restorePoint: {error: {}}}\n"
+        "expect: {status: failed}\n"
+    )
+    code, pointer, said = _one(tmp_path, body, action="restore")
+    assert (code, pointer) == ("KB331", "/given/restorePoint")
+    assert said == 'the action "restore" makes no restore point, since none of its phases exports; remove it'

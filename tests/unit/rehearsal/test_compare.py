@@ -136,3 +136,23 @@ def test_a_person_that_nothing_asked_is_a_difference(tmp_path: Path) -> None:
 def test_differences_come_in_the_order_of_the_document(tmp_path: Path) -> None:
     found = _differences(tmp_path, FAILS, "attempts: {files: 2}\nstatus: succeeded\nstates: {files: skipped}\n")
     assert [each.about for each in found] == ["attempts.files", "status", "states.files"]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("approvals: [release]\nrestorePoint: [{error: {}}, {}]\n", "this result was not used: it took 1 attempt"),
+        (
+            "approvals: [release]\nrestorePoint: [{error: {kind: transient}}, {}, {}]\n",
+            "this result was not used: it took 2 attempts",
+        ),
+        (
+            "restorePoint: {error: {}}\nresults: {files: {error: {}}}\n",
+            "this result was not used: no restore point was to be stored",
+        ),
+    ],
+)
+def test_a_result_of_storing_that_was_not_used_is_a_difference(tmp_path: Path, given: str, message: str) -> None:
+    difference = _one(tmp_path, given, "warnings: []\n")
+    assert (difference.about, difference.message) == ("restorePoint", message)
+    assert difference.span.pointer.startswith("/given/restorePoint")

@@ -52,6 +52,8 @@ def test_a_run_that_succeeds_takes_the_way_forward(tmp_path: Path) -> None:
         ("inputs: {check: false}\n", "enough is skipped by `when`"),
         ("results: {files: {error: {}}}\n", "revert/snapshot runs"),
         ("results: {files: {error: {}}}\n", "defer runs after a failure"),
+        ("approvals: [release]\nrestorePoint: {error: {}}\n", "revert/snapshot runs"),
+        ("approvals: [release]\nrestorePoint: {error: {}}\n", "defer runs after a failure"),
     ],
 )
 def test_each_way_is_taken_by_the_run_that_takes_it(tmp_path: Path, given: str, way: str) -> None:

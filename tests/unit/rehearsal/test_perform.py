@@ -231,3 +231,33 @@ def test_a_rehearsal_always_takes_the_same_course(tmp_path: Path) -> None:
     first, second = (rehearsing.given(tmp_path, body, approve=False).performance for _ in range(2))
     assert first.sequence == second.sequence
     assert first.run == second.run
+
+
+FULL = "{error: {code: RT400, message: the disk is full}}"
+
+
+def test_a_restore_point_that_cannot_be_stored_fails_the_run_and_undoes_it(tmp_path: Path) -> None:
+    performance = (outcome := rehearsing.given(tmp_path, f"restorePoint: {FULL}\n")).performance
+    assert (_ended(outcome), _code(outcome), performance.exports) == ("failed", "RT400", ())
+    assert performance.sequence[-4:] == (
+        "revert/snapshot/data-1", "revert/snapshot/data-0", "cleanup/freeze", "defer",
+    )  # fmt: skip
+    assert outcome.differences == ()
+    assert performance.storings == 1
+
+
+@pytest.mark.parametrize(
+    ("stated", "ended", "storings"),
+    [
+        ("{}", "succeeded", 1),
+        ("{error: {kind: transient}}", "failed", 4),
+        ("[{error: {kind: transient}}, {}]", "succeeded", 2),
+        ("[{error: {kind: transient}}, {error: {kind: permanent}}]", "failed", 2),
+        ("[{error: {kind: transient}}, {error: {kind: transient}}, {error: {kind: transient}}, {}]", "succeeded", 4),
+    ],
+)
+def test_storing_is_tried_again_as_in_a_real_run(tmp_path: Path, stated: str, ended: str, storings: int) -> None:
+    outcome = rehearsing.given(tmp_path, f"restorePoint: {stated}\n")
+    assert (_ended(outcome), outcome.performance.storings) == (ended, storings)
+    assert outcome.performance.exports == (("files",) if ended == "succeeded" else ())
+    assert outcome.differences == ()

@@ -62,6 +62,7 @@ class _Batch:
         self._sink = sink
         self._data: list[Buffer] = []
         self._ids: sequences.Ids | None = None
+        self._found: Sequence[bytes] | None = None
         self.size = 0
 
     def add(self, data: bytes) -> Callable[[], sequences.ChunkSequence]:
@@ -86,7 +87,9 @@ class _Batch:
         return self._ids
 
     def _result(self) -> Sequence[bytes]:
-        return self.send().result()
+        if self._found is None:
+            self._found = self.send().result()
+        return self._found
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

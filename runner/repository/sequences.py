@@ -83,8 +83,10 @@ def from_cbor(value: object, ids: Iterator[bytes]) -> ChunkSequence:
     Raises:
         RepositoryDamaged: If it is something else.
     """
-    match value:
-        case [int(level), [*lengths]]:
+    # A `match` would take as long as all the rest, for each file of a tree.
+    if isinstance(value, list) and len(value) == 2:
+        level, lengths = value
+        if isinstance(level, int) and isinstance(lengths, list):
             return ChunkSequence(level=level, items=tuple([_item(length, ids) for length in lengths]))
     raise failures.damaged("a list of chunks", "it has another form than it should")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from types import TracebackType
 
@@ -11,6 +12,8 @@ from runner.base import errors
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # More levels than this are reopened on the way up: a deep tree must not use up the descriptors of the process.
 _KEPT = 64
+# As `os.fsencode` does, which looks at the type of each name.
+_ENCODING, _ERRORS = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 
 
 class Moved(errors.TransientError):
@@ -106,7 +109,7 @@ def open_parent(path: str | os.PathLike[str]) -> int:
 
 def names(descriptor: int) -> list[bytes]:
     """Return the names in a directory in the order of their bytes."""
-    return sorted(map(os.fsencode, os.listdir(descriptor)))
+    return sorted([name.encode(_ENCODING, _ERRORS) for name in os.listdir(descriptor)])
 
 
 def traverse(

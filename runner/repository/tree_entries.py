@@ -44,6 +44,9 @@ class EntryWriter:
 
     def append(self, entry: tree_entry.Entry, content: Content | None = None) -> None:
         """Add an entry."""
+        if content is None and not self._waiting:
+            self._write(entry)
+            return
         self._waiting.append((entry, content))
         if len(self._waiting) > _WAITING:
             self._settle()
@@ -62,6 +65,9 @@ class EntryWriter:
         entry, content = self._waiting.popleft()
         if content is not None:
             entry = structs.replace(entry, content=content())
+        self._write(entry)
+
+    def _write(self, entry: tree_entry.Entry) -> None:
         encoded = tree_entry.encode(entry)
         self._entries.append(encoded)
         if entry.content is not None:

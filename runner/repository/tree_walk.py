@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -162,7 +163,7 @@ class Walk:
             self._path = []
             top = self._enter(descent, os.fsencode(real.name) or b".", stored=name)
             if top is not None:
-                tree_descent.traverse(descent, top, lambda child: self._enter(descent, child), self._leave)
+                tree_descent.traverse(descent, top, functools.partial(self._enter, descent), self._leave)
 
     def _leave(self, _: bytes) -> None:
         self._path.pop()

@@ -65,6 +65,7 @@ def test_repository_lives_in_azure_blob_storage(
     protect_and_bring_back(runner, blueprint, write_profile(tmp_path, azure_server.spec()))
 
 
+@pytest.mark.campaign
 def test_repository_lives_in_google_cloud_storage(runner: Any, blueprint: Path, tmp_path: Path) -> None:
     with xml_store.started() as store:
         protect_and_bring_back(runner, blueprint, write_profile(tmp_path, store.gcs(tmp_path)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -52,9 +53,12 @@ class Restic:
         """Back up a directory."""
         return Measured([*self._command, "backup", str(source)], env=self._environment)
 
-    def restore(self, target: Path) -> Measured:
-        """Restore the latest snapshot, and remove what was restored."""
-        done = Measured([*self._command, "restore", "latest", "--target", str(target)], env=self._environment)
+    def restore(self, target: Path, *, durably: bool = False) -> Measured:
+        """Restore the latest snapshot, if wanted until it is on the disk, and remove what was restored."""
+        command = shlex.join([*self._command, "restore", "latest", "--target", str(target)])
+        if durably:
+            command += f" && find {shlex.quote(str(target))} -type f -exec sync -d {{}} +"
+        done = Measured(["sh", "-c", command], env=self._environment)
         shutil.rmtree(target)
         return done
 

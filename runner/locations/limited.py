@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +11,7 @@ from datetime import datetime
 from runner.base import clock as clocks
 from runner.base import errors, quantities
 from runner.base.jsonvalue import JsonObject, JsonValue
+from runner.locations import wrapper
 from runner.registry import location
 
 
@@ -91,7 +92,7 @@ class _Pace:
             self._clock.wait(threading.Event(), start - now)
 
 
-class Limited:
+class Limited(wrapper.Wrapper):
     """Hands on every call when it is its turn.
 
     Args:
@@ -101,22 +102,12 @@ class Limited:
     """
 
     def __init__(self, inner: location.Location, limits: Limits, clock: clocks.Clock) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._up = _Pace(limits.upload, clock)
         self._down = _Pace(limits.download, clock)
         self._turn: AbstractContextManager[object] = nullcontext()
         if limits.parallel is not None:
             self._turn = threading.BoundedSemaphore(limits.parallel)
-
-    @property
-    def url(self) -> str:
-        """The URL of the location inside."""
-        return self._inner.url
-
-    @property
-    def listing_delay(self) -> float:
-        """The delay of the location inside."""
-        return self._inner.listing_delay
 
     def put(self, name: str, data: Sequence[location.Buffer], *, overwrite: bool = False) -> None:
         """Store an object."""
@@ -143,18 +134,10 @@ class Limited:
         with self._turn:
             return self._inner.stat(name)
 
-    def list(self, prefix: str) -> Iterator[location.ObjectInfo]:
-        """List objects in the order of names."""
-        return self._inner.list(prefix)
-
     def delete(self, name: str) -> None:
         """Remove an object."""
         with self._turn:
             self._inner.delete(name)
-
-    def sweep(self) -> int:
-        """Sweep the location inside."""
-        return self._inner.sweep()
 
 
 class _Bounded:

@@ -11,7 +11,7 @@ from typing import Any
 from runner.base import clock as clocks
 from runner.base import durations, errors
 from runner.base.jsonvalue import JsonObject
-from runner.locations import credentials, names, object_errors, object_store
+from runner.locations import credentials, names, object_errors, object_store, wrapper
 from runner.registry import location
 
 # What changes all the time (docs/repository-format.md).
@@ -61,7 +61,7 @@ def policy_of(spec: JsonObject) -> Policy | None:
     return Policy(mode=str(found["mode"]), period=period)
 
 
-class Retained:
+class Retained(wrapper.Wrapper):
     """An object store in which what is stored is locked, and removed with all its versions when the lock has ended.
 
     Args:
@@ -73,7 +73,7 @@ class Retained:
         clock: The time.
     """
 
-    listing_delay = 0.0
+    _inner: object_store.ObjectStore
 
     def __init__(
         self,
@@ -85,39 +85,18 @@ class Retained:
         policy: Policy,
         clock: clocks.Clock,
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._client = client
         self._bucket = bucket
         self._prefix = prefix
         self._policy = policy
         self._clock = clock
 
-    @property
-    def url(self) -> str:
-        """The URL of the store."""
-        return self._inner.url
-
     def put(self, name: str, data: Sequence[location.Buffer], *, overwrite: bool = False) -> None:
         """Store an object, and lock it."""
         self._inner.put(name, data, overwrite=overwrite)
         if not name.startswith(_UNLOCKED):
             self._lock(name)
-
-    def get(self, name: str) -> bytes:
-        """Return a whole object."""
-        return self._inner.get(name)
-
-    def read_into(self, name: str, offset: int, target: memoryview) -> None:
-        """Fill `target` from `offset` on."""
-        self._inner.read_into(name, offset, target)
-
-    def stat(self, name: str) -> location.ObjectInfo:
-        """Describe an object."""
-        return self._inner.stat(name)
-
-    def list(self, prefix: str) -> Iterator[location.ObjectInfo]:
-        """List objects in the order of names."""
-        return self._inner.list(prefix)
 
     def delete(self, name: str) -> None:
         """Remove an object with all its versions; in a versioned bucket anything else would only hide it.
@@ -135,10 +114,6 @@ class Retained:
         for version in self._versions(name):
             with self._translated(name):
                 self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name, VersionId=version)
-
-    def sweep(self) -> int:
-        """Find nothing, as the store inside."""
-        return self._inner.sweep()
 
     def honours_conditions(self, name: str) -> bool:
         """Ask the store inside."""

@@ -12,6 +12,7 @@ from typing import Protocol
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import ids
+from runner.locations import wrapper
 from runner.registry import driver, location
 
 
@@ -71,22 +72,12 @@ class FaultSet:
                 raise fault.error
 
 
-class FaultyLocation:
+class FaultyLocation(wrapper.Wrapper):
     """A location with faults."""
 
     def __init__(self, inner: location.Location, faults: FaultSet) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._faults = faults
-
-    @property
-    def url(self) -> str:
-        """Return the URL of the location inside."""
-        return self._inner.url
-
-    @property
-    def listing_delay(self) -> float:
-        """Return the delay of the location inside."""
-        return self._inner.listing_delay
 
     def put(self, name: str, data: Sequence[location.Buffer], *, overwrite: bool = False) -> None:
         """Store an object."""

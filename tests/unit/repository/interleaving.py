@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from runner.locations import wrapper
 from runner.registry import location as locations
 
 Result = TypeVar("Result")
@@ -94,20 +95,12 @@ class Stage:
             self.turn.notify_all()
 
 
-class Staged:
+class Staged(wrapper.Wrapper):
     """The location as one program sees it."""
 
     def __init__(self, inner: locations.Location, stage: Stage, program: str) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._call = functools.partial(stage.call, program)
-
-    @property
-    def url(self) -> str:
-        return self._inner.url
-
-    @property
-    def listing_delay(self) -> float:
-        return self._inner.listing_delay
 
     def put(self, name: str, data: Sequence[locations.Buffer], *, overwrite: bool = False) -> None:
         self._call(lambda: self._inner.put(name, data, overwrite=overwrite))
@@ -126,6 +119,3 @@ class Staged:
 
     def delete(self, name: str) -> None:
         self._call(lambda: self._inner.delete(name))
-
-    def sweep(self) -> int:
-        return self._inner.sweep()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +41,8 @@ class Index:
         self._keys = keys
         self._segments: tuple[segments.Segment, ...] = ()
         self._filter = prefixes.PrefixFilter(())
-        self._recent: tuple[segments.Segment, ...] = ()
+        # Where the last chunk was found, and of which parts that is one.
+        self._recent: tuple[tuple[segments.Segment, ...], segments.Segment] | None = None
         self._loaded = loaded
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
@@ -85,10 +87,11 @@ class Index:
             self._loaded = True
             self._condemned = doomed
             self._suspect = suspect
-            self._segments = tuple(segment for segment in there if segment.name not in replaced)
+            kept = tuple(segment for segment in there if segment.name not in replaced)
             self._replaced = tuple(segment for segment in there if segment.name in replaced)
-            self._filter = prefixes.PrefixFilter(self._segments)
-            self._recent = ()
+            # The filter first: the old one would say of the new parts that they do not hold what is new in them.
+            self._filter = prefixes.PrefixFilter(kept)
+            self._segments = kept
 
     def _list(self, known: Mapping[str, segments.Segment]) -> tuple[frozenset[str], list[segments.Segment]]:
         listed = {info.name.removeprefix(segments.PREFIX): info.size for info in self._location.list(segments.PREFIX)}
@@ -151,13 +154,6 @@ class Index:
 
         return self.steadily(search)
 
-    def absent(self, chunks: Iterable[bytes]) -> set[bytes]:
-        """Return those of some chunks that are not there to stay, as `is_held` says."""
-        if not self._loaded:
-            self.refresh()
-        may_hold = self._filter.may_hold
-        return {chunk for chunk in chunks if not may_hold(int.from_bytes(chunk[:4], "big")) or not self.is_held(chunk)}
-
     def find(self, chunk: bytes) -> records.Record | None:
         """Return a record of a chunk, or None."""
         place = self.steadily(lambda: self._first(chunk, lambda _: True))
@@ -200,10 +196,11 @@ class Index:
 
     def _first(self, chunk: bytes, accept: Callable[[Place], bool]) -> Place | None:
         """Look first where the last one was found: what was stored together is mostly looked for together."""
-        parts = self.parts
-        for segment, place in self._search(chunk, (*self._recent, *parts)):
+        parts, recent = self.parts, self._recent
+        first = (recent[1],) if recent is not None and recent[0] is parts else ()
+        for segment, place in self._search(chunk, itertools.chain(first, parts)):
             if place.record.id == chunk and accept(place):
-                self._recent = (segment,)
+                self._recent = parts, segment
                 return place
         return None
 

@@ -231,7 +231,7 @@ class Writer:
         )
 
     def _claim(self, chunk_ids: set[bytes]) -> set[bytes]:
-        candidates = self._index.absent(chunk_ids - self._claimed)
+        candidates = {chunk for chunk in chunk_ids - self._claimed if not self._index.is_held(chunk)}
         if not candidates:
             return candidates
         with self._guard:

@@ -59,7 +59,12 @@ class Packer:
         self._open: _Open | None = None
         self._metadata: list[packs.Piece] = []
         self._metadata_bytes = 0
-        self.bytes_stored = 0
+        self._packed_bytes = 0
+
+    @property
+    def bytes_stored(self) -> int:
+        """What has been added so far takes in packs, also what is held back."""
+        return self._packed_bytes + self._metadata_bytes
 
     def add(self, pieces: Sequence[packs.Piece]) -> None:
         """Seal pieces into a pack; together they must fit into one."""
@@ -73,7 +78,7 @@ class Packer:
             with self._counting:
                 target.unsealed += 1
             first, start = target.builder.reserve(pieces)
-            self.bytes_stored += target.builder.used - start
+            self._packed_bytes += target.builder.used - start
         target.builder.seal(pieces, first, start)
         with self._counting:
             target.unsealed -= 1
@@ -87,9 +92,9 @@ class Packer:
         with self._reserving:
             self._metadata += pieces
             self._metadata_bytes += size
-            self.bytes_stored += size
             if self._metadata_bytes < _METADATA_BYTES and len(self._metadata) < _METADATA_CHUNKS:
                 return
+            self._packed_bytes += self._metadata_bytes
             held = self._take_metadata()
         builder = self._new_builder()
         builder.seal(held, *builder.reserve(held))
@@ -103,7 +108,6 @@ class Packer:
         """Store everything that was added and wait until it is durable; nothing may be added meanwhile."""
         with self._reserving:
             held = self._take_metadata()
-            self.bytes_stored -= sum(len(piece.data) + crypto.TAG_SIZE for piece in held)
         if held:
             self.add(held)
         with self._reserving:

@@ -21,7 +21,6 @@ Progress: TypeAlias = "Callable[[int, int | None], None]"
 
 # Read at once: as much as stays in the cache of a core until it is sealed.
 _GROUP = 16
-_ZEROS = bytes(CHUNK)
 # Level and id of a subtree, or a page in the making; and the number of the page after it.
 _Item: TypeAlias = "tuple[int, bytes | futures.Future[bytes], int]"
 # The number of a page, and the regions within it.
@@ -160,8 +159,7 @@ class Capture:
         for position in range(0, length, CHUNK):
             stop = min(position + CHUNK, length)
             place = (first - start) * ID_SIZE + position // CHUNK * ID_SIZE
-            # `startswith` compares in place and stops at the first difference.
-            if buffer.startswith(_ZEROS if stop - position == CHUNK else bytes(stop - position), position):
+            if volume_map.is_zero(buffer, position, stop):
                 page[place : place + ID_SIZE] = HOLE
             else:
                 places.append(place)

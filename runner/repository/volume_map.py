@@ -16,9 +16,16 @@ PAGE_SIZE = FANOUT * ID_SIZE
 # An id of zero bytes: the whole subtree is zero.
 HOLE = bytes(ID_SIZE)
 EMPTY_PAGE = bytes(PAGE_SIZE)
+_ZEROS = bytes(CHUNK)
 # Pages that are read together, and pages that are kept for the next look.
 _AHEAD = 64
 _KEPT = 256
+
+
+def is_zero(content: bytearray, start: int, end: int) -> bool:
+    """Tell whether a stretch, at most a chunk long, is zero."""
+    # `startswith` compares in place and stops at the first difference.
+    return content.startswith(_ZEROS if end - start == CHUNK else bytes(end - start), start)
 
 
 def span(level: int) -> int:

@@ -14,7 +14,6 @@ from runner.repository.volume_map import CHUNK, EMPTY_PAGE, FANOUT, HOLE, ID_SIZ
 
 # Read at once, and what one thread then fetches.
 _WINDOW = 32
-_ZEROS = bytes(_WINDOW * CHUNK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +98,19 @@ class _Update:
         length = min(len(self._window), self.size - start)
         with memoryview(self._window)[:length] as view:
             self._target.read_into(start, view)
-            if wanted.strip(b"\0") == b"" and self._window[:length] == _ZEROS[:length]:
-                return
-            for place in range(-(-length // CHUNK)):
-                chunk = wanted[place * ID_SIZE : (place + 1) * ID_SIZE]
-                with view[place * CHUNK : (place + 1) * CHUNK] as found:
-                    if chunk == self._id_of(found):
-                        continue
-                    self.written += len(found)
-                    if chunk == HOLE:
-                        self._target.zero(start + place * CHUNK, len(found))
-                    else:
-                        yield start + place * CHUNK, chunk
+        for place, first in enumerate(range(0, length, CHUNK)):
+            end = min(first + CHUNK, length)
+            chunk = wanted[place * ID_SIZE : (place + 1) * ID_SIZE]
+            if chunk == self._id_of(first, end):
+                continue
+            self.written += end - first
+            if chunk == HOLE:
+                self._target.zero(start + first, end - first)
+            else:
+                yield start + first, chunk
 
-    def _id_of(self, found: memoryview) -> bytes:
-        if bytes(found) == _ZEROS[: len(found)]:
+    def _id_of(self, first: int, end: int) -> bytes:
+        if volume_map.is_zero(self._window, first, end):
             return HOLE
-        return self._keys.chunk_id(crypto.Kind.DATA, found)
+        with memoryview(self._window)[first:end] as found:
+            return self._keys.chunk_id(crypto.Kind.DATA, found)

@@ -160,7 +160,7 @@ def test_files_that_are_gone_are_named(tmp_path: Path, lost: str) -> None:
     top = tmp_path / "top"
     (top / "below").mkdir(parents=True)
     for name in ("a", "b", "below/long"):
-        (top / name).write_bytes(noise(name, 70_000 if name != "below/long" else 3_000_000))
+        (top / name).write_bytes(noise(name, 60_000 if name != "below/long" else 3_000_000))
     bench = tree_samples.Bench(tmp_path)
     repo = bench.repo
     export = bench.backup(top).export
@@ -189,7 +189,7 @@ def the_record(repo: repository.Repository, lost: str) -> records.Record:
         root = repo.manifest(repo.points()[0].exports[0].export).roots[0]
         return next(record for record in found if record.id == root)
     if lost == "b":
-        return next(record for record in found if record.id == repo.keys.chunk_id(crypto.Kind.DATA, noise("b", 70_000)))
+        return next(record for record in found if record.id == repo.keys.chunk_id(crypto.Kind.DATA, noise("b", 60_000)))
     return max((record for record in found if record.kind == crypto.Kind.DATA), key=lambda record: record.plain)
 
 

@@ -10,7 +10,7 @@ from runner.base import ids
 from runner.registry.driver import BlockUpdater
 from runner.repository import crypto, repository, volume_map, volumes
 from runner.repository.volume_capture import Progress
-from runner.repository.volume_map import CHUNK, EMPTY_PAGE, FANOUT, HOLE, ID_SIZE
+from runner.repository.volume_map import CHUNK, FANOUT, HOLE, ID_SIZE
 
 # Read at once, and what one thread then fetches.
 _WINDOW = 32
@@ -73,7 +73,8 @@ class _Update:
 
     def batches(self) -> Iterator[Sequence[tuple[int, bytes]]]:
         """Yield offsets and ids of the chunks that have to be fetched; make zero what has to be on the way."""
-        for number, page in self._pages():
+        pages = range(-(-self._map.root.chunks // FANOUT))
+        for number, page in enumerate(self._map.pages_at(pages)):
             for first in range(0, FANOUT, _WINDOW):
                 start = (number * FANOUT + first) * CHUNK
                 if start >= self.size:
@@ -83,16 +84,6 @@ class _Update:
                 self._progress(min(start + len(self._window), self.size), self.size)
                 if found:
                     yield found
-
-    def _pages(self) -> Iterator[tuple[int, bytes]]:
-        """Yield all pages in order, also those of which nothing is stored since they are zero."""
-        following = 0
-        for number, page in self._map.pages():
-            yield from ((empty, EMPTY_PAGE) for empty in range(following, number))
-            yield number, page
-            following = number + 1
-        last = -(-self._map.root.chunks // FANOUT)
-        yield from ((empty, EMPTY_PAGE) for empty in range(following, last))
 
     def _differing(self, start: int, wanted: bytes) -> Iterator[tuple[int, bytes]]:
         length = min(len(self._window), self.size - start)

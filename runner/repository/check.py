@@ -14,8 +14,8 @@ from runner.base import errors
 from runner.model.restore_point import RestorePoint
 from runner.registry import location as locations
 from runner.repository import (
-    condemned,
     config,
+    deletions,
     failures,
     keyslots,
     locks,
@@ -128,7 +128,7 @@ class _Check:
         self._problems: dict[str, str] = {}
         self._indexed: Counter[bytes] = Counter()
         self._packs: dict[bytes, int] = {}
-        self._damaged: set[condemned.Place] = set()
+        self._damaged: set[deletions.Place] = set()
         self._read: list[int] = []
         # An index of its own, which does without the segments that are damaged.
         self._index = indexes.Index(repo.location, repo.keys, loaded=True)

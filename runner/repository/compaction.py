@@ -10,7 +10,7 @@ from collections.abc import Collection, Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.registry import location as locations
-from runner.repository import condemned, crypto, locks, records, repository, segments, survey
+from runner.repository import crypto, deletions, locks, records, repository, segments, survey
 
 SEGMENT_RECORDS = 262_144
 # Where the old segments stay for as long as they are locked, writing all anew for a few small ones wins nothing.
@@ -27,7 +27,7 @@ class Losses:
     """
 
     packs: Container[bytes]
-    manifests: Container[condemned.Place]
+    manifests: Container[deletions.Place]
 
 
 def compact(repo: repository.Repository, lock: locks.Lock, found: survey.Survey, losses: Losses) -> None:
@@ -118,5 +118,5 @@ def _is_manifest(record: records.Record) -> bool:
     return record.kind == crypto.Kind.MANIFEST
 
 
-def _place(record: records.Record) -> condemned.Place:
+def _place(record: records.Record) -> deletions.Place:
     return record.pack, record.ordinal

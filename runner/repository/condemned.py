@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 from runner.base import ids
 from runner.registry import location as locations
-from runner.repository import crypto, encoding, failures
+from runner.repository import crypto, deletions, encoding, failures
 
 PREFIX = "gc/condemned/"
 _ID_LENGTH = 16
-
-# Where a manifest lies: pack and ordinal.
-Place = tuple[bytes, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +29,7 @@ class Condemnation:
     name: str
     packs: frozenset[bytes] = frozenset()
     strays: frozenset[bytes] = frozenset()
-    manifests: frozenset[Place] = frozenset()
+    manifests: frozenset[deletions.Place] = frozenset()
     moved: int = 0
     waiting: frozenset[str] | None = None
 
@@ -43,7 +40,7 @@ class Condemned:
 
     packs: frozenset[bytes] = frozenset()
     strays: frozenset[bytes] = frozenset()
-    manifests: frozenset[Place] = frozenset()
+    manifests: frozenset[deletions.Place] = frozenset()
 
 
 def new_name(random: ids.RandomBytes) -> str:
@@ -56,7 +53,7 @@ def put(location: locations.Location, keys: crypto.Keys, condemnation: Condemnat
     fields: dict[str, encoding.CborValue] = {
         "packs": sorted(condemnation.packs),
         "strays": sorted(condemnation.strays),
-        "manifests": [{"pack": pack, "ordinal": ordinal} for pack, ordinal in sorted(condemnation.manifests)],
+        "manifests": deletions.to_cbor(condemnation.manifests),
         "moved": condemnation.moved,
         "armed": condemnation.waiting is not None,
         "waiting": sorted(condemnation.waiting or ()),
@@ -85,9 +82,7 @@ def _decode(name: str, data: bytes) -> Condemnation:
         name=name,
         packs=frozenset(fields.octets_items("packs", crypto.SALT_SIZE)),
         strays=frozenset(fields.octets_items("strays", crypto.SALT_SIZE)),
-        manifests=frozenset(
-            (part.octets("pack", crypto.SALT_SIZE), part.integer("ordinal")) for part in fields.parts("manifests")
-        ),
+        manifests=deletions.places_of(fields),
         moved=fields.integer("moved"),
         waiting=frozenset(str(lock) for lock in waiting) if fields.flag("armed") else None,
     )

@@ -10,7 +10,7 @@ from runner.base import cancel as cancels
 from runner.base import errors
 from runner.model.restore_point import PointExport, RestorePoint
 from runner.repository import (
-    condemned,
+    deletions,
     exports,
     failures,
     marks,
@@ -79,7 +79,7 @@ class Remains:
 
     repo: repository.Repository
     packs: Mapping[bytes, int]
-    damaged: Container[condemned.Place] = field(default_factory=frozenset)
+    damaged: Container[deletions.Place] = field(default_factory=frozenset)
 
     def has(self, chunk: bytes) -> bool:
         """Tell whether a chunk is somewhere."""

@@ -266,7 +266,7 @@ class _Prune:
         strays = chosen.strays - found.indexed()
         return {salt for salt in chosen.packs | strays if salt in found.packs and found.packs[salt].live == 0}
 
-    def _hide(self, manifests: Iterable[condemned.Place], found: Survey) -> None:
+    def _hide(self, manifests: Iterable[deletions.Place], found: Survey) -> None:
         """Hide what goes: interrupted from here on, no export is found of which a part is gone."""
         for place in sorted(manifests):
             self._lock.confirm_if_due()

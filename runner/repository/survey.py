@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from runner.base import cancel as cancels
 from runner.base import ids
 from runner.repository import (
-    condemned,
     crypto,
     deletions,
     exports,
@@ -53,9 +52,9 @@ class Survey:
     segments: tuple[segments.Segment, ...]
     packs: Mapping[bytes, Pack]
     exports_kept: int
-    dead: Mapping[condemned.Place, ids.ExportId]
-    hidden: frozenset[condemned.Place]
-    suspect: Mapping[str, frozenset[condemned.Place]]
+    dead: Mapping[deletions.Place, ids.ExportId]
+    hidden: frozenset[deletions.Place]
+    suspect: Mapping[str, frozenset[deletions.Place]]
     needed: frozenset[ids.ExportId]
     reached: marks.Marks
 
@@ -123,8 +122,8 @@ def _list_packs(repo: repository.Repository) -> Iterator[tuple[bytes, Pack]]:
 @dataclass(slots=True)
 class _Found:
     kept: int = 0
-    dead: dict[condemned.Place, ids.ExportId] = field(default_factory=dict)
-    hidden: set[condemned.Place] = field(default_factory=set)
+    dead: dict[deletions.Place, ids.ExportId] = field(default_factory=dict)
+    hidden: set[deletions.Place] = field(default_factory=set)
 
 
 class _Surveyor:
@@ -162,7 +161,7 @@ class _Surveyor:
             reached=self._reached,
         )
 
-    def _suspect(self) -> dict[str, frozenset[condemned.Place]]:
+    def _suspect(self) -> dict[str, frozenset[deletions.Place]]:
         found = {}
         for segment in self._segments:
             if self._repo.index.is_suspect(segment.name):
@@ -228,7 +227,7 @@ class _Surveyor:
                 yield indexes.Place(segment.name, number, record)
 
 
-def hidden_places(repo: repository.Repository) -> dict[str, frozenset[condemned.Place]]:
+def hidden_places(repo: repository.Repository) -> dict[str, frozenset[deletions.Place]]:
     """Return where the manifests of deleted exports lie, by the objects that say so."""
     names = [info.name for info in repo.location.list(deletions.PREFIX)]
     return {

@@ -29,7 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import images
-from benchmarks.measuring import MIB, PASSPHRASE, Measured, Restic, versions
+from benchmarks.measuring import MIB, PASSPHRASE, Measured, Restic, judged, versions
 from runner.base import quantities
 from runner.registry.driver import Extent, Incomparable
 
@@ -190,7 +190,7 @@ def report(rounds: list[dict[str, Measured]]) -> bool:
         ratio = min(measure(each[mine]) for each in rounds) / min(each[other].wall for each in rounds)
         holds = limit is None or ratio <= limit
         good = good and holds
-        wanted = "" if limit is None else f"  (at most {limit:.3g}: {'holds' if holds else 'MISSED'})"
+        wanted = "" if limit is None else judged(ratio, limit)
         within = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}–{ratios[-1]:.2f})"
         print(f"{title:32}{ratio:8.3f}{within:>20}{wanted}")
     names = ("full", "changed", "rescan", "restore", "verify")
@@ -200,9 +200,8 @@ def report(rounds: list[dict[str, Measured]]) -> bool:
 
 def check_memory(what: str, peak: float, limit: int) -> bool:
     """Print the peak memory; tell whether it is low enough."""
-    holds = peak <= limit
-    print(f"peak memory, {what}: {peak:.0f} MiB  (at most {limit}: {'holds' if holds else 'MISSED'})")
-    return holds
+    print(f"peak memory, {what}: {peak:.0f} MiB{judged(peak, limit)}")
+    return peak <= limit
 
 
 def large(scratch: Path) -> bool:

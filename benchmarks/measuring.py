@@ -63,6 +63,11 @@ class Restic:
         return done
 
 
+def judged(value: float, limit: float) -> str:
+    """Return what a number may be at most, and whether it is."""
+    return f"  (at most {limit:.3g}: {'holds' if value <= limit else 'MISSED'})"
+
+
 def versions() -> list[str]:
     """Return which peers are installed, in their own words."""
     found = []

@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import images
-from benchmarks.measuring import PASSPHRASE, Measured, Restic, versions
+from benchmarks.measuring import PASSPHRASE, Measured, Restic, judged, versions
 from runner.base import quantities
 
 LIMIT = 1 / 2
@@ -114,7 +114,7 @@ def main() -> int:
             ratio = min(each[name].wall for each in rounds) / min(each[f"restic {name}"].wall for each in rounds)
             holds = ratio <= LIMIT or name == "restore"
             good = good and holds
-            wanted = "" if name == "restore" else f"  (at most {LIMIT:g}: {'holds' if holds else 'MISSED'})"
+            wanted = "" if name == "restore" else judged(ratio, LIMIT)
             print(f"{name} / restic   {ratio:.2f}{wanted}")
     return 0 if good else 1
 

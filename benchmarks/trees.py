@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measuring import PASSPHRASE, Measured, Restic, versions
+from benchmarks.measuring import PASSPHRASE, Measured, Restic, judged, versions
 
 LIMIT = 1.0
 STEPS = ("full", "second", "restore")
@@ -136,7 +136,7 @@ def main() -> int:
             ratio = min(run.wall for run in runs) / other
             holds = ratio <= LIMIT or step == "restore"
             good = good and holds
-            wanted = "" if step == "restore" else f"  (at most {LIMIT:g}: {'holds' if holds else 'MISSED'})"
+            wanted = "" if step == "restore" else judged(ratio, LIMIT)
             line += f"   restic {other:6.2f} s   {ratio:.2f} times{wanted}"
         print(line)
     return 0 if good else 1

@@ -109,6 +109,15 @@ class Location(Protocol):
         """Remove what interrupted calls of dead processes left behind (temporary files); return how many."""
 
 
+def exists(place: Location, name: str) -> bool:
+    """Tell whether there is an object of a name."""
+    try:
+        place.stat(name)
+    except ObjectMissing:
+        return False
+    return True
+
+
 @runtime_checkable
 class Conditional(Protocol):
     """A location that can tell whether its store refuses to write a name twice, also to two at the same moment."""

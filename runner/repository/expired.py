@@ -23,11 +23,7 @@ def put(location: locations.Location, keys: crypto.Keys, lock: str, random: ids.
 
 def has(location: locations.Location, lock: str) -> bool:
     """Tell whether a lock was taken away."""
-    try:
-        location.stat(PREFIX + lock)
-    except locations.ObjectMissing:
-        return False
-    return True
+    return locations.exists(location, PREFIX + lock)
 
 
 def names(location: locations.Location) -> frozenset[str]:

@@ -75,7 +75,11 @@ class Index:
             listed, found = self._list(known)
             if len(found) == len(listed):
                 break
-        own = [segment for segment in self._segments if segment.name not in listed and self._exists(segment.name)]
+        own = [
+            segment
+            for segment in self._segments
+            if segment.name not in listed and locations.exists(self._location, segments.PREFIX + segment.name)
+        ]
         suspect = self._suspect
         if any(segment.name not in known for segment in found):
             # Last the locks that were taken away: a segment that was there before its lock was taken is as good as any.
@@ -108,13 +112,6 @@ class Index:
         except failures.RepositoryDamaged as problem:
             # Restoring goes on without it; only who wants to rely on a chunk has to know.
             return problem
-
-    def _exists(self, name: str) -> bool:
-        try:
-            self._location.stat(segments.PREFIX + name)
-        except locations.ObjectMissing:
-            return False
-        return True
 
     def adopt(self, name: str) -> None:
         """Add a segment that was just stored."""

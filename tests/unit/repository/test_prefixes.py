@@ -58,19 +58,25 @@ def test_filter_says_when_there_are_too_many_for_it() -> None:
     assert made.is_full
 
 
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that takes the name of each segment that is searched from now on."""
+    asked = []
+    candidates = segments.Segment.candidates
+
+    def count(segment: segments.Segment, prefix: int) -> range:
+        asked.append(segment.name)
+        return candidates(segment, prefix)
+
+    monkeypatch.setattr(segments.Segment, "candidates", count)
+    return asked
+
+
 def test_new_chunks_are_not_looked_for_in_the_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     repo = make()
     for number in range(8):
         put(repo, f"old {number}", *(noise(f"{number} {chunk}", 100) for chunk in range(50)))
     other = reopen(repo)
-    asked = []
-    candidates = segments.Segment.candidates
-
-    def count(segment: segments.Segment, prefix: int) -> range:
-        asked.append(prefix)
-        return candidates(segment, prefix)
-
-    monkeypatch.setattr(segments.Segment, "candidates", count)
+    asked = searched(monkeypatch)
     with other.writer(token="new", cancel=cancel.CancelToken()) as writer:
         writer.store([noise(f"new {chunk}", 100) for chunk in range(100)])
     # Without the filter, a hundred chunks would be looked for in eight segments each.
@@ -82,14 +88,7 @@ def test_chunks_that_were_stored_together_are_found_in_the_same_segment(monkeypa
     for number in range(8):
         put(repo, f"old {number}", *(noise(f"{number} {chunk}", 100) for chunk in range(50)))
     other = reopen(repo)
-    asked = []
-    candidates = segments.Segment.candidates
-
-    def count(segment: segments.Segment, prefix: int) -> range:
-        asked.append(segment.name)
-        return candidates(segment, prefix)
-
-    monkeypatch.setattr(segments.Segment, "candidates", count)
+    asked = searched(monkeypatch)
     with other.writer(token="again", cancel=cancel.CancelToken()) as writer:
         writer.store([noise(f"3 {chunk}", 100) for chunk in range(50)])
     assert len(asked) < 2 * 50

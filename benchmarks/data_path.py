@@ -15,88 +15,29 @@ measured with the time until what they wrote is on the disk.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import images
-from benchmarks.measuring import MIB, PASSPHRASE, Measured, Restic, judged, versions
-from runner.base import quantities
-from runner.registry.driver import Extent, Incomparable
+from benchmarks import bytecode
+from benchmarks.measuring import MIB, Measured, Restic, judged, versions
 
+# What one measured process of ours does.
+WORK = str(Path(__file__).with_name("volume_work.py"))
 RSS_LIMIT_MIB = 128
 LARGE_RSS_LIMIT_MIB = 200
 
 
-def make_images(arguments: argparse.Namespace) -> None:
-    """Write the image, the changed one, and the list of what changed."""
-    images.make_image(Path(arguments.image), quantities.parse_bytes(arguments.size))
-    subprocess.run(["cp", "--sparse=always", arguments.image, arguments.changed], check=True)
-    Path(arguments.extents).write_text(json.dumps(images.change_image(Path(arguments.changed), 0.01)))
-
-
-def child(arguments: argparse.Namespace) -> None:
-    """Do one measured thing in this process and print what came of it."""
-    if arguments.child == "images":
-        make_images(arguments)
-        return
-    from runner.base import cancel, clock
-    from runner.locations import directory
-    from runner.repository import repository, volumes
-    from runner.storage.file import driver, image
-
-    location = directory.Directory(arguments.repository)
-    system = clock.SystemClock()
-    if arguments.child == "init":
-        repository.create(location, PASSPHRASE, clock=system)
-        return
-    repo = repository.open(location, PASSPHRASE, clock=system)
-    token = cancel.CancelToken()
-    opened_at = time.perf_counter()
-    result: dict[str, object] = {}
-    if arguments.child == "restore":
-        size = volumes.size_of(repo, arguments.base)
-        with driver.FileDriver().create_volume(arguments.image, size, overwrite=True) as writer:
-            volumes.restore_volume(repo, arguments.base, writer, cancel=token, progress=lambda *_: None)
-    elif arguments.child == "verify":
-        volumes.verify_volume(repo, arguments.base, cancel=token, progress=lambda *_: None)
-    else:
-        synthetic = arguments.image.isdigit()
-        opened = -1 if synthetic else os.open(arguments.image, os.O_RDONLY)
-        reader = images.SyntheticReader(int(arguments.image)) if synthetic else image.Reader(opened)
-        changed: Iterator[Extent] | Incomparable = Incomparable("nothing tells what changed")
-        if arguments.extents:
-            extents = json.loads(Path(arguments.extents).read_text())
-            changed = iter([Extent(offset=offset, length=length) for offset, length in extents])
-        done = volumes.export_volume(
-            repo,
-            reader,
-            source="image",
-            token=os.urandom(8).hex(),
-            base=arguments.base,
-            changed=changed,
-            cancel=token,
-            progress=lambda *_: None,
-        )
-        result = {"export": done.export, "read": done.bytes_read, "new": done.bytes_new, "stored": done.bytes_stored}
-    result["itself"] = time.perf_counter() - opened_at
-    print(json.dumps(result))
-
-
 def ours(what: str, repository: Path, image: str, **options: str) -> Measured:
     extra = [part for name, value in options.items() for part in (f"--{name}", value)]
-    return Measured(
-        [sys.executable, __file__, "--child", what, "--repository", str(repository), "--image", image, *extra]
-    )
+    return Measured([sys.executable, WORK, what, "--repository", str(repository), "--image", image, *extra])
 
 
 def one_round(scratch: Path, image: Path, changed: Path, extents: Path) -> dict[str, Measured]:
@@ -224,20 +165,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--skip-large", action="store_true", help="leave out the volumes of 4 and 64 GiB")
     parser.add_argument("--scratch", help="where to work; needs about five times the size")
-    for name in ("child", "repository", "image", "base", "changed", "extents"):
-        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        child(arguments)
-        return 0
     if not shutil.which("zstd"):
         print("the program zstd is missing: install it with `apt-get install zstd`", file=sys.stderr)
         return 4
-    with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
+    with bytecode.kept(), tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         scratch = Path(folder)
         image, changed, extents = scratch / "image", scratch / "changed", scratch / "extents.json"
         # In a process of its own, because what this one has in memory counts for its children until they begin.
-        command = [sys.executable, __file__, "--child", "images", "--size", arguments.size, "--image", str(image)]
+        command = [sys.executable, WORK, "images", "--size", arguments.size, "--image", str(image)]
         subprocess.run([*command, "--changed", str(changed), "--extents", str(extents)], check=True)
         for path in (image, changed):
             subprocess.run(["cat", str(path)], stdout=subprocess.DEVNULL, check=True)

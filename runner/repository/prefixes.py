@@ -1,4 +1,4 @@
-"""Which chunks are certainly in no segment: a filter over all of an index, made where it is asked."""
+"""Which chunks are certainly in no segment: a filter over all of an index, made where it is asked often."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _PREFIX_BITS = 24
 # With four to eight bits for each record, one in nine to one in five chunks that are nowhere has to be looked for.
 _BITS_PER_RECORD = 4
 _LEAST_BITS = 1 << 10
+# Making a part takes as long as looking into the segments about that often.
+_WORTHWHILE = 12
 
 
 class Prefixes(Protocol):
@@ -44,6 +46,7 @@ class PrefixFilter:
         self._size = 1 << bits >> 3
         self._shift = _PREFIX_BITS - bits
         self._parts: list[bytearray | None] = [None] * _PARTS
+        self._asked = [0] * _PARTS
         self._lock = threading.Lock()
 
     @property
@@ -53,7 +56,13 @@ class PrefixFilter:
 
     def may_hold(self, prefix: int) -> bool:
         """Tell whether a segment may have a record with this prefix."""
-        part = self._parts[prefix >> _PREFIX_BITS] or self._make(prefix >> _PREFIX_BITS)
+        number = prefix >> _PREFIX_BITS
+        part = self._parts[number]
+        if part is None:
+            self._asked[number] += 1
+            if self._asked[number] < _WORTHWHILE:
+                return True
+            part = self._make(number)
         bit = (prefix & 0xFFFFFF) >> self._shift
         return bool(part[bit >> 3] & 1 << (bit & 7))
 

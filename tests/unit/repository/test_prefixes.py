@@ -45,6 +45,7 @@ def test_most_of_what_is_nowhere_is_denied() -> None:
     held = [draw.getrandbits(32) for _ in range(100_000)]
     made = prefixes.PrefixFilter([Segment(held[:60_000]), Segment(held[60_000:])])
     others = {draw.getrandbits(32) for _ in range(20_000)} - set(held)
+    assert all(made.may_hold(number << 24) for number in range(256) for _ in range(11))
     assert sum(map(made.may_hold, others)) < len(others) * 0.22
     assert not made.is_full
 
@@ -56,6 +57,21 @@ def test_filter_says_when_there_are_too_many_for_it() -> None:
     assert not made.is_full
     made.add(Segment([draw.getrandbits(32) for _ in range(300_000)]))
     assert made.is_full
+
+
+class Untouchable(Segment):
+    """Prefixes that nobody should go through."""
+
+    def between(self, low: int, high: int) -> array[int]:
+        """Fail."""
+        raise AssertionError("a part of the filter was made")
+
+
+def test_who_asks_little_does_not_pay_for_a_filter() -> None:
+    made = prefixes.PrefixFilter([Untouchable([1])])
+    assert all(made.may_hold(number << 24) for number in range(256) for _ in range(11))
+    with pytest.raises(AssertionError, match="was made"):
+        made.may_hold(0)
 
 
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -77,6 +93,7 @@ def test_new_chunks_are_not_looked_for_in_the_segments(monkeypatch: pytest.Monke
         put(repo, f"old {number}", *(noise(f"{number} {chunk}", 100) for chunk in range(50)))
     other = reopen(repo)
     asked = searched(monkeypatch)
+    monkeypatch.setattr(prefixes, "_WORTHWHILE", 1)
     with other.writer(token="new", cancel=cancel.CancelToken()) as writer:
         writer.store([noise(f"new {chunk}", 100) for chunk in range(100)])
     # Without the filter, a hundred chunks would be looked for in eight segments each.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import structs
 
 from runner.app import builtins
 from runner.base import clock as clocks
@@ -140,9 +141,9 @@ class Application:
             target: The location.
             ask: Whether to ask a person, if one is there and it is given nowhere.
         """
-        sources = self._passphrases if ask else replace(self._passphrases, prompt=None)
+        sources = self._passphrases if ask else structs.replace(self._passphrases, prompt=None)
         if sources.file is None and target.passphrase_file is not None:
-            sources = replace(sources, file=Path(target.passphrase_file))
+            sources = structs.replace(sources, file=Path(target.passphrase_file))
         found = passphrases.find(target, sources)
         self.redactor.learn(found)
         return found

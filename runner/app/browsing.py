@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+
+import msgspec
+from msgspec import structs
 
 from runner.base import clock, ids, suggest
 from runner.base.jsonvalue import JsonObject
@@ -23,8 +25,7 @@ _ARTICLES = {Kind.DIRECTORY: "a directory", Kind.SYMLINK: "a symbolic link"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a path leads to: an export, or something in an export that is a tree.
 
     Attributes:
@@ -117,7 +118,7 @@ def _explained(spot: Spot) -> Iterator[None]:
     try:
         yield
     except failures.PathMissing as problem:
-        above = replace(spot, path=spot.path[:-1])
+        above = structs.replace(spot, path=spot.path[:-1])
         try:
             names = [tree_entry.show((path[-1],)) for path, _ in children(above, recursive=False)]
         except failures.PathMissing as missing:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import ids
@@ -30,8 +31,7 @@ from runner.repository import repository as repositories
 Report = Callable[[int, int | None], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
+class Part(msgspec.Struct, frozen=True, kw_only=True):
     """What is taken of one export.
 
     Attributes:
@@ -49,8 +49,7 @@ class Part:
         return {"path": self.export.name, "type": self.export.kind, "files": self.files, "bytes": self.bytes}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """What is taken of a restore point."""
 
     point: RestorePoint

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runner.app import application, prepare
 from runner.base import diagnostic
@@ -18,8 +19,7 @@ from runner.plan.knowledge import Knowledge
 from runner.registry import estimates
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Foreseen:
+class Foreseen(msgspec.Struct, frozen=True, kw_only=True):
     """An outlook, and what the checks found besides errors."""
 
     outlook: outlook.Outlook

@@ -6,8 +6,9 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -28,8 +29,7 @@ _WORDS = b"the quick brown fox jumps over a lazy dog while 0123456789 rows wait 
 Report = Callable[[int, int | None], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Rates in bytes a second; of content, before compression.
 
     Attributes:

@@ -7,7 +7,8 @@ import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.app import measuring
 from runner.base import clock as clocks
@@ -25,8 +26,7 @@ _ROUNDS = 8
 _PATIENCE_S = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throughput:
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     """Rates in bytes a second with so many objects at a time."""
 
     parallel: int
@@ -34,8 +34,7 @@ class Throughput:
     read: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """What a location can do.
 
     Attributes:

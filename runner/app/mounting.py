@@ -7,9 +7,10 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+import msgspec
 
 from runner.app import browsing, nbd_blocks, nbd_server
 from runner.base import errors
@@ -21,8 +22,7 @@ _LOOPBACK = "127.0.0.1"
 _LONGEST_SOCKET = 107
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(msgspec.Struct, frozen=True, kw_only=True):
     """One export that is served."""
 
     name: str
@@ -31,8 +31,7 @@ class Device:
     uri: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
+class Serving(msgspec.Struct, frozen=True, kw_only=True):
     """A server that is ready.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.app import nbd_blocks
 from runner.storage.qcow2 import wire
@@ -23,8 +24,7 @@ class Ended(Exception):
     """The client went away, or broke the protocol."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Agreed:
+class Agreed(msgspec.Struct, frozen=True, kw_only=True):
     """What was agreed on.
 
     Attributes:

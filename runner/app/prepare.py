@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from msgspec import structs
 
 from runner.app import application, restore_points, validate
@@ -26,8 +26,7 @@ from runner.repository import repository
 from runner.templates import kinds, template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asks for.
 
     Attributes:
@@ -53,8 +52,7 @@ class Order:
     overwrite: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """A request that can run, and what the checks found besides errors."""
 
     request: Request
@@ -169,8 +167,8 @@ def _prepare(
             plan.input_artifacts,
         )
     if point is not None:
-        request = replace(request, artifacts_in=point.artifacts, restore_point=point.id)
-    request = replace(request, plan=_with_group(request))
+        request = structs.replace(request, artifacts_in=point.artifacts, restore_point=point.id)
+    request = structs.replace(request, plan=_with_group(request))
     return Prepared(request=request, target=target, warnings=tuple(warnings))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runner.base import clock, diagnostic, errors, redact
 from runner.base.diagnostic import Diagnostic
@@ -45,8 +46,7 @@ def _search(directory: Path, pattern: str) -> list[Path]:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A rehearsal as it was read.
 
     Attributes:
@@ -78,8 +78,7 @@ class Document:
         return not diagnostic.has_errors(self.found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What a rehearsal has come to."""
 
     document: Document

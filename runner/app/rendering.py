@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import structs
 
 from runner.app import application, foresee, prepare
@@ -20,8 +20,7 @@ from runner.plan.plan import Plan
 from runner.templates import bare, template
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text:
+class Text(msgspec.Struct, frozen=True, kw_only=True):
     """A template, or a bare expression, that a person wants to see rendered."""
 
     text: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from runner.base import errors, ids
 from runner.base.jsonvalue import JsonObject
@@ -16,8 +17,7 @@ from runner.repository import failures
 from runner.repository import repository as repositories
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """What restore points are about: those with the same subject are versions of the same thing."""
 
     blueprint: str

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
 from msgspec import structs
 
 from runner.base import errors, files, resources, suggest
@@ -33,8 +33,7 @@ _NO_NAMES = frozenset({"true", "false", "null"})
 _BLUEPRINT = "blueprint.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(msgspec.Struct, frozen=True, kw_only=True):
     """A ready-made blueprint, about to become somebody's own."""
 
     kind: str

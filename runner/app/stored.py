@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import cancel, clock, errors, quantities
 from runner.base.jsonvalue import JsonObject
@@ -44,8 +45,7 @@ def to_json(point: RestorePoint) -> JsonObject:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """What reading a restore point has shown: the bytes that were good, and what was not."""
 
     point: RestorePoint

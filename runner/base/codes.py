@@ -6,8 +6,9 @@ is wrong with inputs has a KB code also where it comes from the command line, wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+
+import msgspec
 
 
 class Exit(IntEnum):
@@ -25,8 +26,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(msgspec.Struct, frozen=True):
     """One kind of error."""
 
     name: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnPlaces:
+
+class OwnPlaces(msgspec.Struct, frozen=True, kw_only=True):
     """What backups and snapshots leave out: repositories and the state of runs."""
 
     paths: Sequence[Path] = ()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 _PROC = Path("/proc")
 _FORM = re.compile(r"([^.]+)\.([^.]+)\.(\d+)\.(\d+)\.(\d+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Owner:
+class Owner(msgspec.Struct, frozen=True, kw_only=True):
     """One process.
 
     Attributes:

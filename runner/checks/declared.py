@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from runner.base.diagnostic import Related
 from runner.base.jsonvalue import JsonValue
@@ -27,14 +28,13 @@ def reader(scope: scopes.Scope, action: scopes.ActionScope, site: scopes.Site) -
 _MAPPINGS = frozenset({"object", "profile", "run", "statefulSet", "deployment", "pvc", "namespace"})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reader:
+class Reader(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What one site reads, and of which type it is."""
 
     scope: scopes.Scope
     action: scopes.ActionScope
     site: scopes.Site
-    _typed: dict[int, tuple[template.Template, Type, tuple[inference.Fault, ...]]] = field(default_factory=dict)
+    _typed: dict[int, tuple[template.Template, Type, tuple[inference.Fault, ...]]] = msgspec.field(default_factory=dict)
 
     def type_of(self, path: references.Path) -> Type:
         """Return the type of what a path reads; what is not declared may be anything."""

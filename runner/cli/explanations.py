@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import codes, resources
 from runner.base.jsonvalue import JsonObject
@@ -17,8 +18,7 @@ from runner.templates import manual
 _WIDTH = 96
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that can be explained.
 
     Attributes:

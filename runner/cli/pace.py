@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from runner.base import clock as clocks
 from runner.base import durations, quantities
@@ -20,8 +21,7 @@ _STEP_S = 0.5
 _LEAST_S = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(msgspec.Struct, frozen=True):
     """A rate and the time left; None when nobody knows.
 
     Attributes:

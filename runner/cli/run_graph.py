@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
+
+from msgspec import structs
 
 from runner.base import durations
 from runner.base.jsonvalue import JsonObject, JsonValue
@@ -50,7 +51,7 @@ def text(console: consoles.Console, made: plan.Plan, run: RunResult) -> Iterator
         step = f"{steps[node.id]:>3}" if node.id in steps else "last"
         for phase in of_phase.get(node.name, []):
             is_main = _is_main(phase)
-            yield f"{step if is_main else '':<4}{lines.of(dataclasses.replace(phase, name=_name(phase), key=''))}"
+            yield f"{step if is_main else '':<4}{lines.of(structs.replace(phase, name=_name(phase), key=''))}"
             if phase.kind == "phase" and is_main:
                 yield from (console.style(f"{'':<8}{fact}", fg="bright_black") for fact in explain.waits(node))
 

@@ -30,7 +30,7 @@ class Progress(StrEnum):
 class Settings:
     """The global options of one invocation, and its location; filled in while the command line is parsed.
 
-    Written out, because to import dataclasses takes as long as everything else that `--help` needs of the runner.
+    Written out: to import what makes structs takes as long as everything else that `--help` needs of the runner.
     """
 
     def __init__(self, *, state_dir: Path, config: Path | None) -> None:

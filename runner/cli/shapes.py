@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from runner.base import clock
 from runner.base.jsonvalue import JsonObject, JsonValue
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 _WORD = re.compile(r"_([a-z])")
 
 
-def of(value: DataclassInstance) -> JsonObject:
-    """Return a dataclass as a JSON object with its fields in camelCase."""
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+def of(value: msgspec.Struct) -> JsonObject:
+    """Return a struct as a JSON object with its fields in camelCase."""
+    fields = {name: getattr(value, name) for name in value.__struct_fields__}
     return {_WORD.sub(lambda match: match[1].upper(), name): _json(item) for name, item in fields.items()}
 
 
 def _json(value: Any) -> JsonValue:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, msgspec.Struct):
         return of(value)
     if isinstance(value, datetime):
         return clock.isoformat(value)

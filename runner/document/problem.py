@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from runner.base import span as spans
 from runner.base.diagnostic import Diagnostic
@@ -16,8 +17,7 @@ SHOWN = 60
 _NAMED_BY_KEY = frozenset({"action", "input", "output", "artifact"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """What the validator says.
 
     Attributes:

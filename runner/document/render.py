@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runner.base import diagnostic, errors
 from runner.base import span as spans
@@ -16,8 +17,7 @@ MOST = 50
 _STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "36", "place": "1"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Paint:
+class _Paint(msgspec.Struct, frozen=True):
     """Puts colours around texts, or not."""
 
     colour: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from runner.base import cancel, clock
 from runner.plan.plan import PlanNode
@@ -13,8 +14,7 @@ from runner.plan.plan import PlanNode
 GRACE = timedelta(seconds=15)
 
 
-@dataclass(slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, kw_only=True):
     """One attempt under way; `limit` and `abandon` are on the monotonic clock."""
 
     node: str

@@ -11,17 +11,17 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runner.base import errors, files, ids
 from runner.engine import events
 from runner.engine.runs import RunDirectory
 
 
-@dataclass(frozen=True, slots=True)
-class Busy:
+class Busy(msgspec.Struct, frozen=True):
     """The run that has a group, or has it next; `message` says so in one sentence, `hint` what can be done."""
 
     run: str

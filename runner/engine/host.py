@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from runner.base import clock, ids, log, redact
 from runner.base.jsonvalue import JsonObject
@@ -18,8 +19,7 @@ from runner.registry import registry as registries
 Service = TypeVar("Service")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportDraft:
+class ExportDraft(msgspec.Struct, frozen=True, kw_only=True):
     """One export of the run, as its phase returned it."""
 
     phase: str
@@ -28,8 +28,7 @@ class ExportDraft:
     outputs: JsonObject
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointDraft:
+class PointDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A restore point to be stored; equal drafts of one run give the same restore point.
 
     Attributes:
@@ -94,8 +93,7 @@ class Host(Protocol):
         """Open what a run works with; `token` marks all its processes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far an attempt is; `total` is None when nobody knows."""
 
     node: str

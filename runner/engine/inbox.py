@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+import msgspec
 
 from runner.base import files, ids
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True):
     """Give the run up, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Approve:
+class Approve(msgspec.Struct, frozen=True):
     """Let a phase that waits for approval go on."""
 
     node: str
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True):
     """Say how an attempt in doubt ended: `rerun`, `succeeded` or `failed`."""
 
     node: str
@@ -45,7 +43,7 @@ def post(directory: Path, ask: Ask) -> str:
     """Leave a request durably; returns its id."""
     directory.mkdir(mode=0o700, exist_ok=True)
     kind = next(name for name, known in _KINDS.items() if isinstance(ask, known))
-    fields = {name: getattr(ask, name) for name in ask.__slots__}
+    fields = {name: getattr(ask, name) for name in ask.__struct_fields__}
     request = ids.base32(ids.random_bytes(10), 16)
     files.write_atomically(directory / f"{request}.json", json.dumps({"kind": kind, **fields}).encode())
     return request

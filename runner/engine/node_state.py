@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from runner.base.jsonvalue import JsonObject
 from runner.engine import events
@@ -11,8 +11,7 @@ from runner.engine.states import NodeStatus
 _NO_OUTPUTS: JsonObject = {}
 
 
-@dataclass(slots=True)
-class NodeState:
+class NodeState(msgspec.Struct):
     """What is known of one node.
 
     Attributes:
@@ -27,7 +26,7 @@ class NodeState:
     reason: str = ""
     attempt: int = 0
     retries: int = 0
-    outputs: JsonObject = field(default_factory=lambda: _NO_OUTPUTS)
+    outputs: JsonObject = msgspec.field(default_factory=lambda: _NO_OUTPUTS)
     residue: JsonObject | None = None
     error: events.ErrorValue | None = None
     looked: bool = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from runner.base import secret
 from runner.base.jsonvalue import JsonObject, JsonValue
@@ -12,8 +13,7 @@ from runner.plan import codec
 from runner.plan.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One run to be.
 
     Attributes:
@@ -30,11 +30,11 @@ class Request:
 
     plan: Plan
     blueprint_text: str
-    inputs: Mapping[str, JsonValue | secret.Secret] = field(default_factory=dict)
-    artifacts_in: JsonObject = field(default_factory=dict)
+    inputs: Mapping[str, JsonValue | secret.Secret] = msgspec.field(default_factory=dict)
+    artifacts_in: JsonObject = msgspec.field(default_factory=dict)
     object: JsonObject | None = None
     profile: JsonObject | None = None
-    location: JsonObject = field(default_factory=dict)
+    location: JsonObject = msgspec.field(default_factory=dict)
     restore_point: str | None = None
     overwrite: bool = False
 

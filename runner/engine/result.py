@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from runner.base import codes
 from runner.base.jsonvalue import JsonObject, JsonValue
@@ -23,8 +24,7 @@ _SHOWN = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseResult:
+class PhaseResult(msgspec.Struct, frozen=True, kw_only=True):
     """One node of the plan; `reason` says why it waits, or was skipped."""
 
     name: str
@@ -41,8 +41,7 @@ class PhaseResult:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     """One run, finished or not.
 
     Attributes:

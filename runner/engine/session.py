@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from runner.base import clock, ids, log
 from runner.engine import events
@@ -13,8 +14,7 @@ from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One drive of one run. Functions see it only through `phase_context.Context`."""
 
     directory: RunDirectory

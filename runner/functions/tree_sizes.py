@@ -6,8 +6,9 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from runner.registry import estimates
 from runner.repository import tree_exclude
@@ -42,13 +43,12 @@ def of_volume(volume: str, budget: estimates.Budget) -> estimates.Size | None:
     return of_paths([volume], budget)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Count:
+class _Count(msgspec.Struct, kw_only=True):
     budget: estimates.Budget
     excluded: tree_exclude.Excluded
     total: int = 0
     is_whole: bool = True
-    seen: set[tuple[int, int]] = field(default_factory=set)
+    seen: set[tuple[int, int]] = msgspec.field(default_factory=set)
 
     def add(self, top: Path, path: tuple[bytes, ...]) -> None:
         """Count a file, or everything below a directory."""

@@ -7,11 +7,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     descriptor: int
     identity: tuple[int, int]
     users: int = 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from runner.base import clock as clocks
 from runner.base import errors, quantities
@@ -15,8 +16,7 @@ from runner.locations import wrapper
 from runner.registry import location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What a location profile allows; None for as much as there is.
 
     Attributes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import clock as clocks
 from runner.base import errors, quantities
@@ -13,8 +14,7 @@ from runner.locations import names
 from runner.registry import location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Object:
+class _Object(msgspec.Struct, frozen=True, kw_only=True):
     info: location.ObjectInfo
     data: bytes
     listed_from: float

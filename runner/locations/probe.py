@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+
+import msgspec
+from msgspec import structs
 
 from runner.base import clock as clocks
 from runner.base import errors, ids
@@ -48,8 +50,7 @@ class Verdict(StrEnum):
     UNTRIED = "untried"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What one check found.
 
     Attributes:
@@ -142,7 +143,7 @@ class _Probe:
                 code=problem.code,
                 hint=problem.hint,
             )
-        return replace(found, check=name) if found is not None else Finding(check=name, verdict=Verdict.YES)
+        return structs.replace(found, check=name) if found is not None else Finding(check=name, verdict=Verdict.YES)
 
     def _list(self) -> None:
         next(self._place.list(self._prefix + "/"), None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from runner.base import clock as clocks
 from runner.base import durations, errors
@@ -20,8 +21,7 @@ _SHORTEST = timedelta(days=1)
 _DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How long objects are locked, and whether anybody may end it early.
 
     Attributes:

@@ -6,8 +6,8 @@ What is wrong is left out. What the rules could then only find because of that i
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+import msgspec
 from msgspec import structs
 
 from runner.base import diagnostic
@@ -26,8 +26,7 @@ _BAD_VALUE = frozenset({"KB203", "KB204"})
 _NAMES = frozenset({"actions", "inputs", "outputs", "phases", "retryPolicies", "inputArtifactNames"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A blueprint without what is wrong with its YAML or its shape.
 
     Attributes:

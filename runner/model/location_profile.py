@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from runner.base.jsonvalue import JsonObject, JsonValue
 
@@ -12,8 +13,7 @@ from runner.base.jsonvalue import JsonObject, JsonValue
 PATHS = frozenset({"path", "passphraseFile", "credentialsFile", "tokenFile", "caFile"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocationProfile:
+class LocationProfile(msgspec.Struct, frozen=True, kw_only=True):
     """A location as its document describes it.
 
     Attributes:

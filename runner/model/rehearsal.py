@@ -6,16 +6,16 @@ Every part keeps its JSON Pointer, from which the place in the file is found aga
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from runner.base import span as spans
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.document import nodes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Error:
+class Error(msgspec.Struct, frozen=True, kw_only=True):
     """The error with which an attempt fails; `kind` is what retry policies look at."""
 
     code: str
@@ -23,8 +23,7 @@ class Error:
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What one attempt of a phase comes to.
 
     Attributes:
@@ -45,8 +44,7 @@ class Result:
     found: JsonObject | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """Something that happens to a phase: `started failed succeeded waiting retrying`, at an attempt or the first time.
 
     Attributes:
@@ -59,8 +57,7 @@ class Moment:
     attempt: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What a run works with, and what becomes of its phases.
 
     Attributes:
@@ -85,8 +82,7 @@ class Given:
     crashes: tuple[Moment, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, kw_only=True):
     """An error or a warning that is expected; what is None may be anything, `message` is a part of it."""
 
     pointer: str
@@ -95,8 +91,7 @@ class Message:
     message: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expect:
+class Expect(msgspec.Struct, frozen=True, kw_only=True):
     """What a run must come to; what was not written (None, or no entry) is not compared.
 
     Attributes:
@@ -122,8 +117,7 @@ class Expect:
     restore_point: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
+class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
     """A whole rehearsal, with the nodes that it came from; `blueprint` is a path relative to the file."""
 
     name: str

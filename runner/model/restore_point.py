@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from runner.base import ids
 from runner.base.jsonvalue import JsonObject, JsonValue
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointExport:
+class PointExport(msgspec.Struct, frozen=True, kw_only=True):
     """An export that belongs to a restore point.
 
     Attributes:
@@ -36,8 +36,7 @@ class PointExport:
         return f"{self.phase}/{self.key}" if self.key else self.phase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestorePoint:
+class RestorePoint(msgspec.Struct, frozen=True, kw_only=True):
     """An entry from which an application can be restored without anything else.
 
     Attributes:
@@ -61,7 +60,7 @@ class RestorePoint:
     action: str
     object: str | None
     run: ids.RunId
-    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    artifacts: Mapping[str, JsonValue] = field(default_factory=dict)
+    inputs: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    artifacts: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
     exports: tuple[PointExport, ...] = ()
-    parameters: JsonObject = field(default_factory=dict)
+    parameters: JsonObject = msgspec.field(default_factory=dict)

@@ -6,9 +6,10 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+import msgspec
 
 from runner.base import errors, secret, suggest
 from runner.base.jsonvalue import JsonValue
@@ -79,8 +80,7 @@ def as_error(problems: Sequence[errors.RunnerError]) -> errors.RunnerError:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Given:
+class _Given(msgspec.Struct, frozen=True, kw_only=True):
     """A value before it is typed: a text to be read by the declared type, or a value of a document."""
 
     name: str

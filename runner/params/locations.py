@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec import structs
 
 from runner.base import clock as clocks
 from runner.base import errors, suggest
@@ -13,8 +15,7 @@ from runner.locations import limited, read_only, urls
 from runner.registry import location, registry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A location, found but not opened; all that a run keeps of it, so no secret is in here.
 
     Attributes:
@@ -34,7 +35,7 @@ class Target:
 
     def pinned(self, passphrase_file: Path | None) -> Target:
         """Return the same location with the file that its passphrase is read from; None: not from a file."""
-        return replace(self, passphrase_file=None if passphrase_file is None else str(passphrase_file))
+        return structs.replace(self, passphrase_file=None if passphrase_file is None else str(passphrase_file))
 
     def to_json(self) -> JsonObject:
         """Return it as a JSON object."""

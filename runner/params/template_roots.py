@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from runner.base import errors, suggest
 from runner.base.jsonvalue import JsonValue
@@ -14,13 +15,12 @@ _MAPPINGS = ("inputs", "phases", "artifactsIn", "object", "profile", "run")
 _OTHERS = ("time", "item", "key", "index", "statefulSet", "deployment", "pvc", "namespace")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TemplateRoots:
+class TemplateRoots(msgspec.Struct, frozen=True, kw_only=True):
     """What was given: the inputs, the data of phases, and the other roots."""
 
-    inputs: Mapping[str, JsonValue] = field(default_factory=dict)
-    phases: Mapping[str, JsonValue] = field(default_factory=dict)
-    others: Mapping[str, JsonValue] = field(default_factory=dict)
+    inputs: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    phases: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
+    others: Mapping[str, JsonValue] = msgspec.field(default_factory=dict)
 
 
 def read(path: Path, cwd: Path) -> TemplateRoots:

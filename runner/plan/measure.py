@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from msgspec import structs
 
@@ -29,7 +28,7 @@ def total(outlook: Outlook) -> estimates.Size | None:
     if not told:
         return None
     found = estimates.total(told)
-    return replace(found, is_whole=found.is_whole and all(each.decision is Decision.SKIPPED for each in untold))
+    return structs.replace(found, is_whole=found.is_whole and all(each.decision is Decision.SKIPPED for each in untold))
 
 
 def _measured(found: Prospect, registry: registries.Registry, budget: estimates.Budget) -> Prospect:

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -28,8 +29,7 @@ GRACE = timedelta(seconds=5)
 _START_REAPER = "import sys; sys.path.append(sys.argv.pop(1)); from runner.processes import reaper; reaper.main()"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended: with a code, or by a signal."""
 
     code: int | None = None

@@ -9,10 +9,11 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runner.base import clock as clocks
 from runner.base import durations, errors
@@ -26,8 +27,7 @@ _PAUSE_S = 0.02
 LOG_NAME = "reaper.log"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leftover:
+class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     """A process that still lived and was killed; `program` is empty where only its environment gave it away."""
 
     pid: int

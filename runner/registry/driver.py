@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from runner.base import cancel, errors, ids, own_places
 from runner.registry import estimates
@@ -66,8 +67,7 @@ class Capability(StrEnum):
     WRITE_BLOCKS = "writeBlocks"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A point-in-time image held by the storage.
 
     Attributes:
@@ -84,13 +84,12 @@ class Snapshot:
     size_bytes: int
     created: datetime
     state: SnapshotState
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)
     method: str = ""
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extent:
+class Extent(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of a volume, in bytes; `zero` says that it holds nothing but zeros (so it need not be read)."""
 
     offset: int
@@ -103,8 +102,7 @@ class Extent:
         return self.offset + self.length
 
 
-@dataclass(frozen=True, slots=True)
-class Incomparable:
+class Incomparable(msgspec.Struct, frozen=True):
     """Two snapshots cannot be compared, so everything has to be read.
 
     Attributes:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from runner.base import clock as clocks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Size:
+class Size(msgspec.Struct, frozen=True, kw_only=True):
     """An amount of data; `is_whole` is false where counting was cut off, so that it is at least this much."""
 
     bytes: int
     is_whole: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(msgspec.Struct, frozen=True, kw_only=True):
     """How the blocks of a volume would be read, as far as it can be told before there is a snapshot.
 
     Attributes:
@@ -33,16 +32,14 @@ class Way:
     skips: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class Made(msgspec.Struct, frozen=True, kw_only=True):
     """What will make the value of an argument: the call of another phase, with what is known of its arguments."""
 
     function: str
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A call that will be made, as far as it is known.
 
     Attributes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
+
+import msgspec
 
 from runner.registry import args, context, estimates
 from runner.templates import value_types
@@ -27,8 +28,7 @@ class Effects(StrEnum):
     DELETES = "deletes"
 
 
-@dataclass(slots=True, kw_only=True)
-class FunctionSpec:
+class FunctionSpec(msgspec.Struct, kw_only=True):
     """A registered function and its contract.
 
     Attributes:
@@ -54,9 +54,9 @@ class FunctionSpec:
     dynamic_outputs: bool = False
     pure: bool = False
     since: str = "0.1"
-    find: Find | None = field(default=None)
-    estimate: Estimate | None = field(default=None)
-    foresee: Foresee | None = field(default=None)
+    find: Find | None = msgspec.field(default=None)
+    estimate: Estimate | None = msgspec.field(default=None)
+    foresee: Foresee | None = msgspec.field(default=None)
     distribution: str = "blueprint-runner"
 
     @property

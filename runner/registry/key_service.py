@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from runner.base import errors
 
@@ -15,8 +16,7 @@ class KeyRefused(errors.EnvironmentProblem):
     default_code = "RT423"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrappedKey:
+class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key of 32 bytes as only its service can read it.
 
     Attributes:

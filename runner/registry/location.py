@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
+
+import msgspec
 
 from runner.base import errors
 
@@ -42,8 +43,7 @@ class ObjectLocked(LocationError):
     default_code = "RT422"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectInfo:
+class ObjectInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What a listing tells about an object."""
 
     name: str

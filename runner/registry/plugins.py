@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
+
+import msgspec
 
 from runner.base import errors
 from runner.registry import function, registry
@@ -17,8 +18,7 @@ LOCATIONS = "runner.locations"
 GROUPS = (FUNCTIONS, DRIVERS, LOCATIONS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plugin:
+class Plugin(msgspec.Struct, frozen=True, kw_only=True):
     """One entry point, loaded or not.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import codes, suggest
 from runner.base import span as spans
@@ -16,8 +17,7 @@ from runner.registry.registry import Registry
 from runner.rehearsal import check_results, names
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Use:
+class _Use(msgspec.Struct, frozen=True, kw_only=True):
     """A name of a node in a rehearsal, and where it stands."""
 
     name: str

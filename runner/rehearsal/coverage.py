@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from runner.engine.node_state import NodeState
 from runner.engine.run_state import RunState
@@ -21,8 +22,7 @@ class Part(StrEnum):
     UNDO = "undo"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a run of an action may do, such as `dump` `is tried again`."""
 
     action: str
@@ -113,8 +113,7 @@ def _tries(calls: Iterable[NodeState], limit: int) -> Iterator[str]:
             yield "fails in its last attempt"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a blueprint its rehearsals reach."""
 
     blueprint: str

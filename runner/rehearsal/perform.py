@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 from msgspec import structs
 
 from runner.base import clock, log, redact, secret
@@ -37,8 +37,7 @@ _EVENTS: Mapping[str, type[events.Event]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Performance:
+class Performance(msgspec.Struct, frozen=True, kw_only=True):
     """What a rehearsal has come to.
 
     Attributes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
+
+from msgspec import structs
 
 from runner.base import cancel, durations, errors, secret
 from runner.base.jsonvalue import JsonValue
@@ -72,7 +73,7 @@ class Play:
         def find(ctx: context.PhaseContext, args: args.Arguments, token: str) -> args.Outputs | None:
             return self._find(spec, ctx, args)
 
-        return dataclasses.replace(spec, call=call, find=None if spec.find is None else find)
+        return structs.replace(spec, call=call, find=None if spec.find is None else find)
 
     def _call(
         self, spec: FunctionSpec, ctx: context.PhaseContext, arguments: args.Arguments

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 Path: TypeAlias = "tuple[str | int, ...]"
 
@@ -20,8 +21,7 @@ class Absent:
 ABSENT: Final = Absent()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
+class Sides(msgspec.Struct, frozen=True, kw_only=True):
     """What was expected and what it is; either may be absent."""
 
     expected: object

@@ -7,9 +7,10 @@ in that order. Nothing happens at random, so a rehearsal always takes the same c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+
+import msgspec
 
 from runner.base import cancel, clock, errors, ids, log, redact
 from runner.base.jsonvalue import JsonObject
@@ -38,8 +39,7 @@ class Clock(clock.FakeClock):
         self.advance(max(0.0, moment - self.monotonic()))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
+class _Held(msgspec.Struct, frozen=True, kw_only=True):
     call: Callable[[], None]
     token: cancel.CancelToken | None
     due: float | None

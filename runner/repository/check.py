@@ -6,8 +6,9 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import errors
@@ -34,8 +35,7 @@ from runner.repository import segments as index_segments
 _HUNDREDTH = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """A damaged or missing object.
 
     Attributes:
@@ -49,8 +49,7 @@ class Problem:
     restore_points: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a check found.
 
     Attributes:

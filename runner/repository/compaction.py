@@ -7,7 +7,8 @@ import heapq
 import itertools
 from collections import defaultdict
 from collections.abc import Collection, Container, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.registry import location as locations
 from runner.repository import crypto, deletions, locks, records, repository, segments, survey
@@ -17,8 +18,7 @@ SEGMENT_RECORDS = 262_144
 _MOST_LOCKED = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Losses:
+class Losses(msgspec.Struct, frozen=True, kw_only=True):
     """What the new index does not name any more.
 
     Attributes:

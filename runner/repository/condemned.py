@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import ids
 from runner.registry import location as locations
@@ -13,8 +14,7 @@ PREFIX = "gc/condemned/"
 _ID_LENGTH = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condemnation:
+class Condemnation(msgspec.Struct, frozen=True, kw_only=True):
     """What one pruning has condemned.
 
     Attributes:
@@ -34,8 +34,7 @@ class Condemnation:
     waiting: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Condemned:
+class Condemned(msgspec.Struct, frozen=True):
     """Everything that is condemned at one moment."""
 
     packs: frozenset[bytes] = frozenset()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import blake3
+import msgspec
 
 from runner.registry import location as locations
 from runner.repository import crypto, encoding, failures, keyslots
@@ -14,8 +13,7 @@ FORMAT = "blueprint-runner repository"
 _MAC_SIZE = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(msgspec.Struct, frozen=True, kw_only=True):
     """What the object says.
 
     Attributes:

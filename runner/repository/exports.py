@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from runner.base import ids
 from runner.repository import crypto, encoding
@@ -14,8 +15,7 @@ EXPORT_ID_LENGTH = 26
 EXPORT_ID_BITS = 5 * EXPORT_ID_LENGTH
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The head of an export.
 
     Attributes:
@@ -39,12 +39,11 @@ class Manifest:
     bytes_new: int
     bytes_stored: int
     roots: tuple[bytes, ...]
-    body: Mapping[str, CborValue] = field(default_factory=dict)
-    facts: Mapping[str, CborValue] = field(default_factory=dict)
+    body: Mapping[str, CborValue] = msgspec.field(default_factory=dict)
+    facts: Mapping[str, CborValue] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportResult:
+class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
     """What an export did.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import array
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.repository import crypto, exports, marks, records, repository
 from runner.repository import index as indexes
@@ -12,8 +13,7 @@ _NOBODY = 0
 _SEVERAL = 0xFFFFFFFF
 
 
-@dataclass(slots=True, kw_only=True)
-class Holding:
+class Holding(msgspec.Struct, kw_only=True):
     """What one owner (a restore point) holds, in bytes.
 
     Attributes:
@@ -34,8 +34,7 @@ class Holding:
         return self.bytes_data - self.bytes_unique
 
 
-@dataclass(slots=True, kw_only=True)
-class Held:
+class Held(msgspec.Struct, kw_only=True):
     """What all owners hold together, each chunk counted once.
 
     Attributes:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
+
+import msgspec
 
 from runner.base import clock as clocks
 from runner.base import ids
@@ -35,8 +36,7 @@ class Use(StrEnum):
 _EXCLUDES = {Use.SHARED: frozenset[Use](), Use.CHECK: frozenset({Use.PRUNE}), Use.PRUNE: frozenset({Use.PRUNE})}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class Holder(msgspec.Struct, frozen=True, kw_only=True):
     """What a lock says about who holds it.
 
     Attributes:
@@ -57,8 +57,7 @@ class Holder:
         return f"{self.use} lock of process {self.owner.pid} on {self.host}" + (f", run {self.run}" if self.run else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What a look at the locks has shown.
 
     Attributes:

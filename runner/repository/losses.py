@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import errors
@@ -36,8 +37,7 @@ class Condition(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportCondition:
+class ExportCondition(msgspec.Struct, frozen=True, kw_only=True):
     """How much of one export can be restored.
 
     Attributes:
@@ -54,8 +54,7 @@ class ExportCondition:
     lost_count: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointCondition:
+class PointCondition(msgspec.Struct, frozen=True, kw_only=True):
     """How much of one restore point can be restored.
 
     Attributes:
@@ -67,8 +66,7 @@ class PointCondition:
     exports: tuple[ExportCondition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remains:
+class Remains(msgspec.Struct, frozen=True, kw_only=True):
     """What a repository still has.
 
     Attributes:
@@ -79,7 +77,7 @@ class Remains:
 
     repo: repository.Repository
     packs: Mapping[bytes, int]
-    damaged: Container[deletions.Place] = field(default_factory=frozenset)
+    damaged: Container[deletions.Place] = msgspec.field(default_factory=frozenset)
 
     def has(self, chunk: bytes) -> bool:
         """Tell whether a chunk is somewhere."""
@@ -118,15 +116,14 @@ class Remains:
         return _condition(reference, Condition.PARTIAL if losses.kept else Condition.LOST, losses)
 
 
-@dataclass(slots=True)
-class _Gone:
+class _Gone(msgspec.Struct):
     """What is gone, in order; ranges that touch become one.
 
     Attributes:
         kept: Whether something is left.
     """
 
-    names: list[str] = field(default_factory=list)
+    names: list[str] = msgspec.field(default_factory=list)
     count: int = 0
     kept: bool = False
     end: int = -1

@@ -7,7 +7,8 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import ids
 from runner.registry import location as locations
@@ -21,8 +22,7 @@ _METADATA_BYTES = 4 * 1024 * 1024
 _METADATA_CHUNKS = 8192
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     builder: packs.PackBuilder
     unsealed: int = 0
     closed: bool = False

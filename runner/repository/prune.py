@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+import msgspec
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.registry import location as locations
@@ -31,8 +33,7 @@ UNFINISHED = timedelta(hours=24)
 _LEAST_GAIN = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PruneResult:
+class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
     """What pruning did, or would do.
 
     Attributes:
@@ -104,8 +105,7 @@ def prune(
             raise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Sentence:
+class _Sentence(msgspec.Struct, frozen=True, kw_only=True):
     """What there is to remove, and what of it can be removed now."""
 
     ripe: Sequence[condemned.Condemnation]
@@ -222,7 +222,7 @@ class _Prune:
         ripe: list[condemned.Condemnation] = []
         waiting: list[condemned.Condemnation] = []
         for each in condemnations:
-            condemnation = each if each.waiting is not None else replace(each, waiting=frozenset(holders))
+            condemnation = each if each.waiting is not None else structs.replace(each, waiting=frozenset(holders))
             blocked = (condemnation.waiting or frozenset()) & frozenset(holders)
             if each.waiting is None and blocked and not self._dry_run:
                 condemned.put(self._repo.location, self._repo.keys, condemnation, self._repo.random)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.model.restore_point import RestorePoint
@@ -25,8 +26,7 @@ from runner.repository import (
 from runner.repository import index as indexes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairResult:
+class RepairResult(msgspec.Struct, frozen=True, kw_only=True):
     """What repairing did, or would do.
 
     Attributes:

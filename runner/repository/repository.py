@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -290,7 +291,7 @@ class Repository:
         # A damaged one must not keep anybody from making a new one.
         others = self.points(on_damaged=lambda _: None)
         newest = max((other.created for other in others), default=point.created - _TICK)
-        stored = replace(point, created=max(point.created, newest + _TICK))
+        stored = structs.replace(point, created=max(point.created, newest + _TICK))
         try:
             self.location.put(name, [self.keys.seal_object(name, points.encode(stored), self.random)])
         except locations.ObjectExists:

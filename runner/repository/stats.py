@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from runner.base import ids
 from runner.model.restore_point import RestorePoint
@@ -15,8 +16,7 @@ from runner.repository import index as indexes
 Progress = Callable[[int, int | None], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PointStats:
+class PointStats(msgspec.Struct, frozen=True, kw_only=True):
     """What one restore point holds, in bytes.
 
     Attributes:
@@ -37,8 +37,7 @@ class PointStats:
     is_complete: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Sizes in bytes and numbers.
 
     Attributes:

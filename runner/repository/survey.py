@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import ids
@@ -25,16 +26,14 @@ from runner.repository import (
 from runner.repository import index as indexes
 
 
-@dataclass(slots=True)
-class Pack:
+class Pack(msgspec.Struct):
     """A pack: its length, and how many bytes of it are needed and nowhere better."""
 
     size: int
     live: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Survey:
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """What was found.
 
     Attributes:
@@ -63,8 +62,7 @@ class Survey:
         return frozenset(pack for segment in self.segments for pack in segment.packs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What counts as needed beside restore points.
 
     Attributes:
@@ -119,11 +117,10 @@ def _list_packs(repo: repository.Repository) -> Iterator[tuple[bytes, Pack]]:
             yield salt, Pack(size=info.size)
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(msgspec.Struct):
     kept: int = 0
-    dead: dict[deletions.Place, ids.ExportId] = field(default_factory=dict)
-    hidden: set[deletions.Place] = field(default_factory=set)
+    dead: dict[deletions.Place, ids.ExportId] = msgspec.field(default_factory=dict)
+    hidden: set[deletions.Place] = msgspec.field(default_factory=set)
 
 
 class _Surveyor:

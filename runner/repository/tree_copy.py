@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from msgspec import structs
@@ -59,7 +58,7 @@ class _Copy:
         """Copy everything into an empty directory."""
         with tree_build.TreeBuilder(top) as builder:
             # A target within what is copied must not receive itself.
-            scope = replace(self._scope, own=own_places.OwnPlaces(paths=[top]))
+            scope = structs.replace(self._scope, own=own_places.OwnPlaces(paths=[top]))
             tree_walk.Walk(
                 scope, lambda visited: self._copy(builder, visited), cancel=self._cancel, warn=self._warn
             ).run()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.repository import exports, reader, sequences, tree_entries, tree_entry, tree_restore
 from runner.repository.tree_entry import Kind
@@ -12,8 +13,7 @@ from runner.repository.tree_entry import Kind
 _CACHED_NODES = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(msgspec.Struct, frozen=True, kw_only=True):
     """An entry that only one of the trees has, or that is another one.
 
     Attributes:

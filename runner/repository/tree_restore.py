@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import ids
@@ -26,8 +27,7 @@ _TOGETHER = 1024
 _TOLD_EVERY = 8 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restored:
+class Restored(msgspec.Struct, frozen=True, kw_only=True):
     """What a restore wrote.
 
     Attributes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
+import msgspec
 from msgspec import structs
 
 from runner.repository import exports, failures, reader, tree_entry, tree_listing
@@ -15,8 +15,7 @@ from runner.repository.tree_entry import Kind
 Covers = Callable[[tree_entry.NamePath, bool], bool]
 
 
-@dataclass(slots=True, kw_only=True)
-class Survey:
+class Survey(msgspec.Struct, kw_only=True):
     """What a choice amounts to.
 
     Attributes:
@@ -29,7 +28,7 @@ class Survey:
     files: int = 0
     bytes: int = 0
     entries: int = 0
-    elsewhere: set[tree_entry.NamePath] = field(default_factory=set)
+    elsewhere: set[tree_entry.NamePath] = msgspec.field(default_factory=set)
 
     def count(self, file: tree_entry.Entry) -> None:
         """Count a file."""

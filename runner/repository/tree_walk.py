@@ -6,7 +6,6 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -52,8 +51,7 @@ class Visited(msgspec.Struct, frozen=True, kw_only=True):
         return os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.parent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """What is walked over.
 
     Attributes:
@@ -65,7 +63,7 @@ class Scope:
 
     roots: Sequence[Path]
     exclude: Sequence[str] = ()
-    own: own_places.OwnPlaces = field(default_factory=own_places.OwnPlaces)
+    own: own_places.OwnPlaces = msgspec.field(default_factory=own_places.OwnPlaces)
     unreadable: Unreadable = Unreadable.FAIL
 
 

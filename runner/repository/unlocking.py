@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from runner.base import errors
 from runner.registry import key_service
@@ -11,8 +12,7 @@ from runner.registry import location as locations
 from runner.repository import crypto, failures, keyslots
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class Means(msgspec.Struct, frozen=True, kw_only=True):
     """What may open a repository.
 
     Attributes:
@@ -22,7 +22,7 @@ class Means:
     """
 
     passphrase: Callable[[], str]
-    services: Mapping[str, key_service.KeyService] = field(default_factory=dict)
+    services: Mapping[str, key_service.KeyService] = msgspec.field(default_factory=dict)
     ask: Callable[[], str] | None = None
 
 
@@ -31,8 +31,7 @@ def by_passphrase(passphrase: str) -> Means:
     return Means(passphrase=lambda: passphrase)
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(msgspec.Struct, frozen=True):
     """Why a slot was not opened, as a clause, and what helps."""
 
     slot: keyslots.Slot | None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+import msgspec
+from msgspec import structs
 
 from runner.repository import exports, reader, volume_map
 from runner.repository.volume_map import CHUNK, FANOUT, HOLE
@@ -18,8 +20,7 @@ class How(StrEnum):
     ZEROED = "zeroed"  # it is zero now
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(msgspec.Struct, frozen=True):
     """A stretch that differs; it begins and ends at chunks, so not each of its bytes need be another one."""
 
     offset: int
@@ -41,7 +42,7 @@ def stretches(chunks: reader.Reader, older: exports.Manifest, newer: exports.Man
         offset = number * CHUNK
         length = min(CHUNK, size - offset)
         if last is not None and last.how is how and last.offset + last.length == offset:
-            last = replace(last, length=last.length + length)
+            last = structs.replace(last, length=last.length + length)
             continue
         if last is not None:
             yield last

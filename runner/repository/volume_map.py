@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.repository import crypto, exports, failures
 
@@ -46,8 +47,7 @@ def chunks_of(size_bytes: int) -> int:
     return -(-size_bytes // CHUNK)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolumeRoot:
+class VolumeRoot(msgspec.Struct, frozen=True, kw_only=True):
     """What the manifest of a volume says of its map."""
 
     size_bytes: int

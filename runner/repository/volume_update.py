@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import ids
@@ -16,8 +17,7 @@ from runner.repository.volume_map import CHUNK, FANOUT, HOLE, ID_SIZE
 _WINDOW = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Updated:
+class Updated(msgspec.Struct, frozen=True, kw_only=True):
     """What was done to a volume.
 
     Attributes:

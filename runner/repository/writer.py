@@ -7,10 +7,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
 
+import msgspec
 import zstandard
 
 from runner.base import cancel as cancels
@@ -35,8 +35,7 @@ _GROUP_BYTES = 4 * 1024 * 1024
 _LONGEST_WAIT_S = 0.5
 
 
-@dataclass(slots=True)
-class Stats:
+class Stats(msgspec.Struct):
     """What a writer has done so far, in bytes.
 
     Attributes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
+
+import msgspec
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import ids
@@ -201,7 +203,7 @@ class CallsDataZero(memory.MemoryDriver):
         extents = super().changed_extents(base, snapshot)
         if isinstance(extents, driver.Incomparable):
             return extents
-        return (replace(extent, zero=True) for extent in extents)
+        return (structs.replace(extent, zero=True) for extent in extents)
 
 
 class ComparesAnything(memory.MemoryDriver):
@@ -300,8 +302,7 @@ class TakesAnyVolumeForIts(memory.MemoryDriver):
         return volume in self._volumes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
     """A broken driver, and the test of the suite that must fail on it."""
 
     driver: type[memory.MemoryDriver]

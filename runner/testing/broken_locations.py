@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+from msgspec import structs
 
 from runner.locations import directory
 from runner.registry import location
@@ -137,7 +139,7 @@ class ListsWrongSizes(directory.Directory):
 
     def list(self, prefix: str) -> Iterator[location.ObjectInfo]:
         """Round up to blocks."""
-        return (replace(info, size=-(-info.size // 512) * 512) for info in super().list(prefix))
+        return (structs.replace(info, size=-(-info.size // 512) * 512) for info in super().list(prefix))
 
 
 class DeletesOnce(directory.Directory):
@@ -176,8 +178,7 @@ class AcceptsAnyName(directory.Directory):
         return self.root / name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
     """A broken location, and the test of the suite that must fail on it."""
 
     location: type[directory.Directory]

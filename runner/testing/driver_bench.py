@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
+import msgspec
 import pytest
 
 from runner.base import cancel as cancels
@@ -22,8 +22,7 @@ _MOST_POLLS = 120
 IMAGE = b"begin" * 20_000 + bytes((1 << 20) - 200_000) + b"end" * 33_667
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """A driver under test, and how the suite gets at the volumes it works on.
 
     Attributes:

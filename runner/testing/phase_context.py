@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -17,8 +18,7 @@ Service = TypeVar("Service")
 Polled = TypeVar("Polled")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line that a function logged, already redacted."""
 
     level: str
@@ -26,8 +26,7 @@ class LogLine:
     fields: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """One report of progress."""
 
     completed: int

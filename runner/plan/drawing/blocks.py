@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.plan import wording
 from runner.plan.drawing import plates
@@ -17,8 +18,7 @@ PAD, CAPTION, GAP = 14.0, 18.0, 14.0
 _SHAPE = 1.3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
+class Inside(msgspec.Struct, frozen=True, kw_only=True):
     """A box within a block; `x` and `y` are relative to its upper left corner."""
 
     plate: plates.Plate
@@ -26,8 +26,7 @@ class Inside:
     y: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class Block(msgspec.Struct, frozen=True, kw_only=True):
     """One or more boxes; `caption` is that of the frame, empty for a box by itself."""
 
     id: str

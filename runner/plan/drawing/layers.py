@@ -8,13 +8,13 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 _SWEEPS = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Bend:
+class Bend(msgspec.Struct, frozen=True):
     """Where a link passes through a layer that is neither that of its source nor of its target."""
 
     source: str
@@ -22,8 +22,7 @@ class Bend:
     layer: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layering:
+class Layering(msgspec.Struct, frozen=True, kw_only=True):
     """Boxes (by id) and bends in layers.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 from runner.plan.drawing import lettering, plates
 from runner.plan.drawing.picture import Kind, Picture
@@ -27,8 +28,7 @@ _UNDO: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One entry in its place: a sample (the class of a link, or `export`) or a word, and what it means."""
 
     x: float

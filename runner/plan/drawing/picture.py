@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Kind(StrEnum):
@@ -25,8 +26,7 @@ class Tone(StrEnum):
     WRONG = "wrong"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Badge:
+class Badge(msgspec.Struct, frozen=True, kw_only=True):
     """A word or two about a phase; `hint` says more."""
 
     text: str
@@ -34,16 +34,14 @@ class Badge:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """One state, as a colour and a sign: `status` is a phase status of `schemas/run-result.schema.json`."""
 
     status: str
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undo:
+class Undo(msgspec.Struct, frozen=True, kw_only=True):
     """What takes a phase back: its key in the language (`revert`, `cleanup`), its function, and its state in a run."""
 
     key: str
@@ -51,8 +49,7 @@ class Undo:
     mark: Mark | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
+class Box(msgspec.Struct, frozen=True, kw_only=True):
     """One phase.
 
     Attributes:
@@ -82,8 +79,7 @@ class Box:
     instances: tuple[Mark, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, frozen=True, kw_only=True):
     """The box `target` waits for the box `source`; `hint` says why, `label` what is read."""
 
     source: str
@@ -93,8 +89,7 @@ class Link:
     label: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """A whole picture.
 
     Attributes:

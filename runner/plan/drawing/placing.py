@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from runner.plan.drawing.layers import Bend, Layering
 
@@ -17,8 +18,7 @@ _ALMOST = 26.0
 _STRAIGHTENINGS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """How much room an item needs across its layer, and how far from its neighbours it stands."""
 
     size: float

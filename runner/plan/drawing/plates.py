@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec import structs
 
 from runner.plan.drawing import lettering
 from runner.plan.drawing.picture import Badge, Box, Mark, Undo
@@ -19,8 +21,7 @@ _DOT_GAP = 4.0
 _MOST_DOT_ROWS = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(msgspec.Struct, frozen=True, kw_only=True):
     """Text with its baseline at `y`; `look` is its class in the style sheet."""
 
     x: float
@@ -31,8 +32,7 @@ class Words:
     bold: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pill:
+class Pill(msgspec.Struct, frozen=True, kw_only=True):
     """A badge in its place."""
 
     x: float
@@ -42,8 +42,7 @@ class Pill:
     badge: Badge
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(msgspec.Struct, frozen=True, kw_only=True):
     """A state in its place: a round sign around `x`, `y`, or a square dot from there."""
 
     x: float
@@ -52,17 +51,16 @@ class Sign:
     radius: float = SIGN
 
 
-@dataclass(slots=True, kw_only=True)
-class Plate:
+class Plate(msgspec.Struct, kw_only=True):
     """A box with everything that stands in it, relative to its upper left corner; `rule` is the line above the undo."""
 
     box: Box
     width: float
     height: float = 0.0
-    words: list[Words] = field(default_factory=list)
-    pills: list[Pill] = field(default_factory=list)
-    signs: list[Sign] = field(default_factory=list)
-    dots: list[Sign] = field(default_factory=list)
+    words: list[Words] = msgspec.field(default_factory=list)
+    pills: list[Pill] = msgspec.field(default_factory=list)
+    signs: list[Sign] = msgspec.field(default_factory=list)
+    dots: list[Sign] = msgspec.field(default_factory=list)
     rule: float | None = None
 
 
@@ -154,7 +152,7 @@ def _add_undo(made: Plate, at: float, room: float) -> float:
 def _undo_words(made: Plate, y: float, undo: Undo, indent: float, room: float) -> Iterator[Words]:
     yield _words(made, y, undo.key, SMALL, "faint", indent)
     found = _words(made, y, undo.function, SMALL, "quiet", room - indent)
-    yield replace(found, x=PAD + indent)
+    yield structs.replace(found, x=PAD + indent)
 
 
 def _key_width(undo: Sequence[Undo]) -> float:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec import structs
 
 from runner.plan import outlook, plan
 from runner.plan.drawing import compose
@@ -15,8 +17,7 @@ _FAINT = frozenset({"skipped", "not_run"})
 _WORST = ("failed", "cancelled", "running", "retrying", "waiting", "tolerated", "pending", "not_run", "skipped")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one node so far: its status, lines about it, and what a reader learns who points at it."""
 
     status: str
@@ -39,7 +40,7 @@ def picture(made: plan.Plan, states: Mapping[str, State], status: str, facts: Se
         phase, slash, key = name.partition("/")
         if slash:
             instances.setdefault(phase, {})[key] = state
-    return replace(
+    return structs.replace(
         planned,
         subtitle="  ·  ".join([status, *facts]),
         description=f"A run, {status}. {planned.description} " + " ".join(_said(box, states) for box in planned.boxes),
@@ -57,7 +58,7 @@ def _box(box: Box, states: Mapping[str, State], instances: Mapping[str, State]) 
     state = states.get(box.id, State(status="pending"))
     counts = Counter(each.status for each in instances.values())
     counted = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in counts.items())
-    return replace(
+    return structs.replace(
         box,
         hint="\n".join(filter(None, [box.hint, state.hint])),
         facts=(*state.facts, *([counted] if counted else [])),
@@ -78,4 +79,4 @@ def _undo(undo: Undo, phase: str, states: Mapping[str, State]) -> Undo:
     if not found:
         return undo
     status = next((status for status in _WORST if status in found), "succeeded")
-    return replace(undo, mark=Mark(status=status, hint=f"{undo.key}: {status}"))
+    return structs.replace(undo, mark=Mark(status=status, hint=f"{undo.key}: {status}"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from runner.base import errors
 from runner.plan.drawing import blocks, layers, placing, plates
@@ -35,8 +36,7 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """A box in its place; `x` and `y` are its upper left corner."""
 
     plate: plates.Plate
@@ -44,8 +44,7 @@ class Placed:
     y: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
     """A frame around several boxes in its place."""
 
     x: float
@@ -55,16 +54,14 @@ class Frame:
     caption: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The way of a link: straight to the second point, curved to the third, straight to the fourth, and so on."""
 
     link: Link
     points: tuple[Point, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """Everything in its place; `steps` tells where each layer begins along the direction."""
 
     direction: Direction

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+import msgspec
 
 # The radius for which the signs are drawn.
 RADIUS = 9.0
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """The colour of a state by its class in the style sheet, its sign as a letter, and the line that draws it."""
 
     colour: str

@@ -9,16 +9,16 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 _BLKGETSIZE64 = 0x80081272
 _SIZE = struct.Struct("=Q")
 _SECTORS_WRITTEN = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mount:
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
     """Where a device is mounted."""
 
     place: str

@@ -6,8 +6,10 @@ import functools
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+import msgspec
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -16,8 +18,7 @@ from runner.registry import driver, extents
 from runner.storage.memory import blocks
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(msgspec.Struct):
     snapshot: driver.Snapshot
     data: bytes
     taken: float
@@ -81,7 +82,7 @@ class MemoryDriver:
         """Let a snapshot fail, as a provider may while it is pending."""
         with self._lock:
             held = self._find(snapshot)
-            held.snapshot = replace(held.snapshot, state=driver.SnapshotState.FAILED)
+            held.snapshot = structs.replace(held.snapshot, state=driver.SnapshotState.FAILED)
 
     def create_snapshot(self, volume: str, tags: Mapping[str, str], cancel: cancels.CancelToken) -> driver.Snapshot:
         """Take a snapshot."""
@@ -207,7 +208,7 @@ class MemoryDriver:
     def _described(self, held: _Held) -> driver.Snapshot:
         waited = self._clock.monotonic() - held.taken
         if held.snapshot.state is driver.SnapshotState.PENDING and waited >= self._ready_after:
-            held.snapshot = replace(held.snapshot, state=driver.SnapshotState.READY)
+            held.snapshot = structs.replace(held.snapshot, state=driver.SnapshotState.READY)
         return held.snapshot
 
 

@@ -13,10 +13,11 @@ import os
 import socket
 import urllib.parse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -30,8 +31,7 @@ _INTERVAL = timedelta(milliseconds=20)
 _LONGEST = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Guest:
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """A disk of a running guest, as a blueprint names it.
 
     Attributes:

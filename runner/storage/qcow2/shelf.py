@@ -11,9 +11,11 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+
+import msgspec
+from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
@@ -31,8 +33,7 @@ _PAUSE_S = 0.02
 _LONGEST = timedelta(minutes=2)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What the file of a snapshot says.
 
     Attributes:
@@ -244,7 +245,7 @@ def absent(snapshot: ids.SnapshotId) -> driver.SnapshotMissing:
 
 def released(record: Record) -> Record:
     """Return the record of a snapshot whose blocks were given up."""
-    return replace(record, released=True)
+    return structs.replace(record, released=True)
 
 
 def _decoded(handle: ids.SnapshotId, facts: dict[str, object]) -> Record:

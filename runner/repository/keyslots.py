@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+from argon2 import low_level
 from cryptography import exceptions
 from cryptography.hazmat.primitives.ciphers import aead
-from cryptography.hazmat.primitives.kdf import argon2
 
 from runner.base import clock as clocks
 from runner.base import ids
@@ -20,11 +20,11 @@ from runner.repository import crypto, encoding, failures
 
 PREFIX = "keys/"
 _SUM_SIZE = 32
+_SALT_SIZE = 16
 _NONCE = bytes(12)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KdfCost:
+class KdfCost(msgspec.Struct, frozen=True, kw_only=True):
     """What one guess of the passphrase costs (Argon2id)."""
 
     memory_kib: int = 64 * 1024
@@ -41,8 +41,7 @@ PASSPHRASE = "passphrase"
 _ARGON2ID = "argon2id"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotInfo:
+class SlotInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a slot without opening it.
 
     Attributes:
@@ -56,8 +55,7 @@ class SlotInfo:
     created: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
     """A slot as it is stored: the master key under a wrapping key, and where that comes from.
 
     Attributes:
@@ -129,7 +127,7 @@ def add(
     clock: clocks.Clock,
 ) -> str:
     """Wrap the master key with a passphrase and store it as a new slot; return the slot's name."""
-    salt, created = random(16), clock.now()
+    salt, created = random(_SALT_SIZE), clock.now()
     described: dict[str, encoding.CborValue] = {
         "kdf": _ARGON2ID,
         "salt": salt,
@@ -187,14 +185,15 @@ def _store(
 
 
 def _derived(passphrase: str, salt: bytes, cost: KdfCost) -> bytes:
-    kdf = argon2.Argon2id(
-        salt=salt,
-        length=crypto.KEY_SIZE,
-        iterations=cost.iterations,
-        lanes=cost.lanes,
+    return low_level.hash_secret_raw(
+        passphrase.encode(),
+        salt,
+        time_cost=cost.iterations,
         memory_cost=cost.memory_kib,
+        parallelism=cost.lanes,
+        hash_len=crypto.KEY_SIZE,
+        type=low_level.Type.ID,
     )
-    return kdf.derive(passphrase.encode())
 
 
 def read(location: locations.Location, name: str) -> Slot:
@@ -221,7 +220,7 @@ def read(location: locations.Location, name: str) -> Slot:
         wrapped=outer.octets("wrapped", crypto.KEY_SIZE + crypto.TAG_SIZE),
     )
     if slot.kdf == _ARGON2ID:
-        inner.octets("salt")
+        inner.octets("salt", _SALT_SIZE)
         if not _is_payable(_cost_of(inner)):
             raise failures.damaged(PREFIX + name, "it asks for more or less than a key slot may cost")
     return slot

@@ -55,15 +55,23 @@ def test_slot_of_another_repository_is_passed_over() -> None:
 
 
 @pytest.mark.parametrize(
-    "forged", [{"memoryKiB": 1 << 31}, {"memoryKiB": 1}, {"iterations": 1 << 20}, {"iterations": 0}, {"lanes": 0}]
+    ("forged", "said"),
+    [
+        ({"memoryKiB": 1 << 31}, "asks for more"),
+        ({"memoryKiB": 1}, "asks for more"),
+        ({"iterations": 1 << 20}, "asks for more"),
+        ({"iterations": 0}, "asks for more"),
+        ({"lanes": 0}, "asks for more"),
+        ({"salt": b"short"}, "salt"),
+    ],
 )
-def test_a_slot_with_a_forged_cost_is_refused_before_it_is_paid(forged: dict[str, int]) -> None:
+def test_a_forged_slot_is_refused_before_its_cost_is_paid(forged: dict[str, int | bytes], said: str) -> None:
     repo = make()
     name = next(info.name for info in repo.location.list("keys/"))
     outer = cbor2.loads(keyslots.without_checksum(repo.location.get(name), name))
     outer["slot"] = encoding.encode(cbor2.loads(outer["slot"]) | forged)
     repo.location.put(name, [keyslots.checksummed(encoding.encode(outer))], overwrite=True)
-    with pytest.raises(failures.RepositoryDamaged, match="asks for more"):
+    with pytest.raises(failures.RepositoryDamaged, match=said):
         opens(repo, "secret")
 
 

@@ -30,10 +30,10 @@ class BackupFilesArgs(args.Arguments):
 def backup_files(ctx: context.PhaseContext, args: BackupFilesArgs) -> tree_arguments.FilesExportOutputs:
     """Back up files and directories with owners, modes, times, extended attributes, links and holes.
 
-    Files that are as the latest restore point of the same paths has them (size, times, inode) are not read again. A
-    file that changes while it is read is kept as it was read, with a warning: for consistency, stop the application,
-    take a snapshot, or use its own dump. The repository and the runs
-    of the runner are left out, with a warning.
+    Of files that are as the latest restore point of the same paths has them (size, times, inode), neither content nor
+    extended attributes are read again. A file that changes while it is read is kept as it was read, with a warning: for
+    consistency, stop the application, take a snapshot, or use its own dump. The repository and the runs of the runner
+    are left out, with a warning.
     """
     from runner.repository import repository, tree_capture, tree_walk
 

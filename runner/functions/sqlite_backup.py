@@ -81,12 +81,7 @@ def _see(database: Path) -> None:
 
 def _take_metadata(database: Path, copy: Path) -> None:
     """Give the copy the owner, mode and time of the database, as far as this user can."""
-    from runner.repository import tree_descent, tree_metadata
+    from runner.repository import tree_metadata
 
-    parent = tree_descent.open_parent(database.parent)
-    try:
-        name = os.fsencode(database.name)
-        metadata = tree_metadata.MetadataReader().read(parent, name, database.stat())
-    finally:
-        os.close(parent)
+    metadata = tree_metadata.MetadataReader().read(os.fsencode(database), database.stat())
     tree_metadata.MetadataWriter().apply(os.fsencode(copy), metadata)

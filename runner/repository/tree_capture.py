@@ -11,7 +11,18 @@ from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import ids
-from runner.repository import chunking, contents, exports, failures, tree_entries, tree_entry, tree_walk, writer
+from runner.repository import (
+    chunking,
+    contents,
+    exports,
+    failures,
+    tree_base,
+    tree_entries,
+    tree_entry,
+    tree_metadata,
+    tree_walk,
+    writer,
+)
 
 if TYPE_CHECKING:
     from runner.repository.repository import Repository
@@ -54,14 +65,14 @@ def backup_tree(
     Raises:
         PermanentError: RT315 for a missing root, RT313 for an unreadable file.
     """
-    with repo.writer(token=token, cancel=cancel, run=run) as sink, closing(_entries_of(repo, base)) as entries:
-        capture = _Capture(repo, sink, tree_entries.BaseEntries(entries), cancel, progress, warn)
+    with repo.writer(token=token, cancel=cancel, run=run) as sink, closing(_pages_of(repo, base)) as pages:
+        capture = _Capture(repo, sink, tree_base.BaseEntries(pages), cancel, progress, warn)
         tree_walk.Walk(scope, capture.visit, cancel=cancel, warn=warn).run()
         return capture.finish(source, scope, incremental=base is not None)
 
 
-def _entries_of(repo: Repository, base: ids.ExportId | None) -> Generator[tree_entry.Entry, None, None]:
-    """Yield the entries of the base; none when there is no base any more, then all files are read."""
+def _pages_of(repo: Repository, base: ids.ExportId | None) -> Generator[tree_base.Page, None, None]:
+    """Yield the list of the base; nothing when there is no base any more, then all files are read."""
     if base is None:
         return
     try:
@@ -69,7 +80,7 @@ def _entries_of(repo: Repository, base: ids.ExportId | None) -> Generator[tree_e
     except failures.ExportMissing:
         return
     if manifest.kind == tree_entries.KIND:
-        yield from tree_entries.read(repo.reader(), manifest)
+        yield from tree_base.pages(repo.reader(), tree_entries.nodes_of(manifest))
 
 
 class _Capture:
@@ -79,7 +90,7 @@ class _Capture:
         self,
         repo: Repository,
         sink: writer.Writer,
-        base: tree_entries.BaseEntries,
+        base: tree_base.BaseEntries,
         cancel: cancels.CancelToken,
         progress: Progress,
         warn: tree_walk.Warn,
@@ -93,6 +104,7 @@ class _Capture:
         self._contents = contents.ContentStore(
             sink, seed=repo.derive_seed(chunking.PURPOSE), cancel=cancel, count=self._count
         )
+        self._metadata = tree_metadata.MetadataReader()
         self._files = 0
         self._unchanged = 0
         self._bytes = 0
@@ -100,15 +112,15 @@ class _Capture:
 
     def visit(self, visited: tree_walk.Visited) -> None:
         """Capture one entry."""
-        if visited.entry.kind is not tree_entry.Kind.FILE:
-            self._entries.append(visited.entry)
+        old = self._base.find(len(visited.above), visited.stored)
+        if visited.kind is not tree_entry.Kind.FILE:
+            self._describe(visited, old)
             return
-        old = self._base.find(visited.path)
-        if old is not None and _is_unchanged(old, visited.facts):
-            self._keep(visited.entry, old)
+        self._files += 1
+        if old is not None and tree_base.is_unchanged(old, visited.facts):
+            self._keep(visited, old)
         else:
             self._read_file(visited)
-        self._files += 1
 
     def finish(self, source: str, scope: tree_walk.Scope, *, incremental: bool) -> exports.ExportResult:
         """Make the export."""
@@ -135,37 +147,40 @@ class _Capture:
             else "there is no base",
         )
 
-    def _keep(self, entry: tree_entry.Entry, old: tree_entry.Entry) -> None:
-        self._entries.append(structs.replace(entry, size=old.size, content=old.content, hash=old.hash))
+    def _describe(self, visited: tree_walk.Visited, old: tree_base.Value | None) -> None:
+        entry = visited.describe(self._metadata)
+        if old is not None and old == tree_entry.to_cbor(entry):
+            self._entries.keep(*self._base.place)
+        else:
+            self._entries.append(entry)
+
+    def _keep(self, visited: tree_walk.Visited, old: tree_base.Value) -> None:
         self._unchanged += 1
-        self._bytes += old.size
+        self._bytes += visited.facts.st_size
+        page, number = self._base.place
+        if tree_base.is_as_listed(old, visited.facts, self._metadata):
+            self._entries.keep(page, number)
+            return
+        entry = page.entry(number)
+        self._entries.append(structs.replace(visited.describe(self._metadata), content=entry.content, hash=entry.hash))
 
     def _read_file(self, visited: tree_walk.Visited) -> None:
+        facts = visited.facts
+        # Whatever happens to the file after this moment shows in its `ctime`, unless that is too near.
+        now = int(self._clock.now().timestamp() * 1e9)
         descriptor = visited.open()
         try:
-            before = os.fstat(descriptor)
-            is_new = abs(int(self._clock.now().timestamp() * 1e9) - before.st_ctime_ns) < _TICK_NS
-            stored = self._contents.store(descriptor, before)
+            entry = visited.describe(self._metadata, descriptor)
+            stored = self._contents.store(descriptor, facts)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        if tree_walk.moments(before) != tree_walk.moments(after) or stored.size != before.st_size:
+        if tree_walk.moments(facts) != tree_walk.moments(after) or stored.size != facts.st_size:
             self._warn(f"{tree_entry.show(visited.path)} changed while it was read")
-        ctime = 0 if is_new else before.st_ctime_ns
-        entry = structs.replace(visited.entry, size=stored.size, hash=stored.hash, ctime=ctime, inode=before.st_ino)
-        self._entries.append(entry, stored.content)
+        ctime = 0 if abs(now - facts.st_ctime_ns) < _TICK_NS else facts.st_ctime_ns
+        self._entries.append(structs.replace(entry, size=stored.size, hash=stored.hash, ctime=ctime), stored.content)
         self._bytes += stored.size
 
     def _count(self, count: int) -> None:
         self._read += count
         self._progress(self._read)
-
-
-def _is_unchanged(old: tree_entry.Entry, facts: os.stat_result) -> bool:
-    return (
-        old.kind is tree_entry.Kind.FILE
-        and old.metadata is not None
-        and old.ctime != 0
-        and (old.size, old.metadata.mtime, old.ctime, old.inode)
-        == (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino)
-    )

@@ -139,7 +139,8 @@ class _Comparison:
             yield f"it is a {tree_entry.kind_of(facts.st_mode)}, not a {entry.kind}"
             return
         if entry.metadata is not None:
-            yield from self._compare_metadata(entry, entry.metadata, self._metadata.read(parent, entry.name, facts))
+            found = self._metadata.read(tree_metadata.place_of(parent, entry.name), facts)
+            yield from self._compare_metadata(entry, entry.metadata, found)
         if entry.kind is Kind.SYMLINK and os.readlink(entry.name, dir_fd=parent) != entry.target:
             yield "the symbolic link says something else"
         if entry.device is not None and os.makedev(*entry.device) != facts.st_rdev:

@@ -10,7 +10,16 @@ from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import errors, own_places
-from runner.repository import chunking, contents, tree_build, tree_entry, tree_place, tree_restore, tree_walk
+from runner.repository import (
+    chunking,
+    contents,
+    tree_build,
+    tree_entry,
+    tree_metadata,
+    tree_place,
+    tree_restore,
+    tree_walk,
+)
 from runner.repository.tree_entry import Kind
 
 Progress = Callable[[int], None]
@@ -50,6 +59,7 @@ class _Copy:
         self._cancel = cancel
         self._progress = progress
         self._warn = warn
+        self._metadata = tree_metadata.MetadataReader()
         self._block = memoryview(bytearray(chunking.BLOCK))
         self.files = 0
         self.bytes = 0
@@ -66,13 +76,13 @@ class _Copy:
             self._warn(warning)
 
     def _copy(self, builder: tree_build.TreeBuilder, visited: tree_walk.Visited) -> None:
-        if visited.entry.kind is not Kind.FILE:
-            builder.add(visited.entry, lambda _: None)
+        if visited.kind is not Kind.FILE:
+            builder.add(visited.describe(self._metadata), lambda _: None)
             return
         source = visited.open()
         try:
             before = os.fstat(source)
-            entry = structs.replace(visited.entry, size=before.st_size)
+            entry = structs.replace(visited.describe(self._metadata, source), size=before.st_size)
             builder.add(entry, lambda target: self._fill(source, target, visited, before.st_size))
             if tree_walk.moments(before) != tree_walk.moments(os.fstat(source)):
                 self._warn(f"{tree_entry.show(visited.path)} changed while it was read")

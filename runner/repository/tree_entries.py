@@ -1,15 +1,16 @@
-"""The list of the entries of a tree, as nodes in the repository: written in order, read in order, found by path."""
+"""The list of the entries of a tree, as nodes in the repository: written in order, read in order."""
 
 from __future__ import annotations
 
+import functools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import blake3
 from msgspec import structs
 
 from runner.registry.location import Buffer
-from runner.repository import crypto, encoding, exports, failures, nodes, sequences, tree_entry
+from runner.repository import crypto, encoding, exports, failures, nodes, sequences, tree_base, tree_entry
 
 KIND = "tree"
 
@@ -35,43 +36,72 @@ class EntryWriter:
     def __init__(self, sink: sequences.Sink, key: bytes) -> None:
         self._sink = sink
         self._key = key
-        self._waiting: deque[tuple[tree_entry.Entry, Content | None]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
         self._entries: list[bytes] = []
         self._ids: list[bytes] = []
         self._size = 0
+        # A page of the base that the node agrees with so far, and how many entries of it the node has.
+        self._page: tree_base.Page | None = None
+        self._agreeing = 0
         self._nodes: deque[tuple[sequences.Ids, int]] = deque()
         self._sequence = sequences.SequenceWriter(sink)
 
     def append(self, entry: tree_entry.Entry, content: Content | None = None) -> None:
         """Add an entry."""
-        if content is None and not self._waiting:
-            self._write(entry)
-            return
-        self._waiting.append((entry, content))
-        if len(self._waiting) > _WAITING:
-            self._settle()
+        self._do(functools.partial(self._append, entry, content), is_ready=content is None)
+
+    def keep(self, page: tree_base.Page, number: int) -> None:
+        """Add an entry of the base as it is; a page whose entries are all kept is taken over as a whole."""
+        self._do(functools.partial(self._keep, page, number), is_ready=True)
 
     def finish(self) -> sequences.ChunkSequence:
         """Return the sequence of nodes."""
         while self._waiting:
-            self._settle()
+            self._waiting.popleft()()
+        self._write_out()
         if self._entries:
             self._close_node()
         while self._nodes:
             self._lift()
         return self._sequence.finish()
 
-    def _settle(self) -> None:
-        entry, content = self._waiting.popleft()
+    def _do(self, step: Callable[[], None], *, is_ready: bool) -> None:
+        if is_ready and not self._waiting:
+            step()
+            return
+        self._waiting.append(step)
+        if len(self._waiting) > _WAITING:
+            self._waiting.popleft()()
+
+    def _append(self, entry: tree_entry.Entry, content: Content | None) -> None:
         if content is not None:
             entry = structs.replace(entry, content=content())
-        self._write(entry)
+        self._write_out()
+        self._write(tree_entry.encode(entry), () if entry.content is None else entry.content.ids)
 
-    def _write(self, entry: tree_entry.Entry) -> None:
-        encoded = tree_entry.encode(entry)
+    def _keep(self, page: tree_base.Page, number: int) -> None:
+        if self._page is None and number == 0 and not self._entries:
+            self._page = page
+        if page is not self._page or number != self._agreeing:
+            self._write_out()
+            self._write(page.encoded(number), page.ids(number))
+            return
+        self._agreeing += 1
+        if self._agreeing == len(page.values):
+            self._page, self._agreeing = None, 0
+            self._add_node(_Stored([page.id]), page.length)
+
+    def _write_out(self) -> None:
+        """Write what the node has from a page of the base: it will be another one than that page."""
+        page, count = self._page, self._agreeing
+        self._page, self._agreeing = None, 0
+        if page is not None:
+            for number in range(count):
+                self._write(page.encoded(number), page.ids(number))
+
+    def _write(self, encoded: bytes, ids: Sequence[bytes]) -> None:
         self._entries.append(encoded)
-        if entry.content is not None:
-            self._ids += entry.content.ids
+        self._ids += ids
         self._size += len(encoded)
         digest = blake3.blake3(encoded, key=self._key).digest()
         if self._size >= _MOST or (self._size >= _LEAST and not digest[0] & _MASK):
@@ -79,14 +109,27 @@ class EntryWriter:
 
     def _close_node(self) -> None:
         node = nodes.join(self._ids, encoding.join(self._entries))
-        self._nodes.append((self._sink.add([node], crypto.Kind.NODE), len(node)))
         self._entries, self._ids, self._size = [], [], 0
+        self._add_node(self._sink.add([node], crypto.Kind.NODE), len(node))
+
+    def _add_node(self, ids: sequences.Ids, length: int) -> None:
+        self._nodes.append((ids, length))
         if len(self._nodes) > _WAITING // 64:
             self._lift()
 
     def _lift(self) -> None:
         ids, length = self._nodes.popleft()
         self._sequence.append(ids.result()[0], length)
+
+
+class _Stored:
+    """The ids of chunks that are in the repository already."""
+
+    def __init__(self, ids: Sequence[bytes]) -> None:
+        self._ids = ids
+
+    def result(self) -> Sequence[bytes]:
+        return self._ids
 
 
 def read(source: sequences.Source, manifest: exports.Manifest) -> Iterator[tree_entry.Entry]:
@@ -125,24 +168,3 @@ def entries_of(node: Buffer) -> Iterator[tree_entry.Entry]:
     following = iter(ids)
     for value in values:
         yield tree_entry.from_cbor(value, following)
-
-
-class BaseEntries:
-    """Entries of an older export of the same roots, found while walking over the roots in the same order."""
-
-    def __init__(self, entries: Iterator[tree_entry.Entry]) -> None:
-        self._entries = entries
-        self._path: tree_entry.NamePath = ()
-        self._current = next(entries, None)
-        self._follow()
-
-    def find(self, path: tree_entry.NamePath) -> tree_entry.Entry | None:
-        """Return the entry at a path; paths must come in the order of the walk."""
-        while self._current is not None and self._path < path:
-            self._current = next(self._entries, None)
-            self._follow()
-        return self._current if self._path == path else None
-
-    def _follow(self) -> None:
-        if self._current is not None:
-            self._path = (*self._path[: self._current.depth], self._current.name)

@@ -127,7 +127,7 @@ class _Move:
         _set_mode(self._held.descriptor, name, mode)
 
     def _enter(self, name: bytes, facts: os.stat_result) -> list[bytes]:
-        self._merged.append(self._reader.read(self._staged.descriptor, name, facts))
+        self._merged.append(self._reader.read(tree_metadata.place_of(self._staged.descriptor, name), facts))
         tree_descent.make_accessible(self._staged.descriptor, name)
         self._staged.enter(name)
         tree_descent.make_accessible(self._held.descriptor, name)

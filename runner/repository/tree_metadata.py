@@ -32,16 +32,26 @@ class MetadataReader:
         self._user = functools.lru_cache(1024)(_user)
         self._group = functools.lru_cache(1024)(_group)
 
-    def read(self, parent: int, name: bytes, facts: os.stat_result) -> tree_entry.Metadata:
-        """Return the metadata of an entry of a directory, of which `facts` is the `lstat`."""
+    def owner(self, facts: os.stat_result) -> tuple[str, str]:
+        """Return the names of owner and group, empty ones where there are none."""
+        return self._user(facts.st_uid), self._group(facts.st_gid)
+
+    def read(self, place: int | bytes, facts: os.stat_result) -> tree_entry.Metadata:
+        """Return the metadata of an entry.
+
+        Args:
+            place: A descriptor, or a path of `place_of`.
+            facts: Its `lstat`.
+        """
+        user, group = self.owner(facts)
         return tree_entry.Metadata(
             mode=stat.S_IMODE(facts.st_mode),
             uid=facts.st_uid,
             gid=facts.st_gid,
-            user=self._user(facts.st_uid),
-            group=self._group(facts.st_gid),
+            user=user,
+            group=group,
             mtime=facts.st_mtime_ns,
-            xattrs=read_xattrs(place_of(parent, name)),
+            xattrs=read_xattrs(place),
         )
 
 
@@ -59,12 +69,14 @@ def _group(gid: int) -> str:
         return ""
 
 
-def read_xattrs(place: bytes) -> Mapping[bytes, bytes]:
+def read_xattrs(place: int | bytes) -> Mapping[bytes, bytes]:
     """Return the extended attributes that can be read; none where the file system has none."""
     found: dict[bytes, bytes] = {}
+    # What is open has been followed already, or not.
+    follow = isinstance(place, int)
     try:
-        for name in os.listxattr(place, follow_symlinks=False):
-            found[os.fsencode(name)] = os.getxattr(place, name, follow_symlinks=False)
+        for name in os.listxattr(place, follow_symlinks=follow):
+            found[os.fsencode(name)] = os.getxattr(place, name, follow_symlinks=follow)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise

@@ -14,6 +14,7 @@ import msgspec
 from runner.base import cancel as cancels
 from runner.base import errors, own_places
 from runner.repository import tree_descent, tree_entry, tree_exclude, tree_metadata
+from runner.repository.tree_entry import Kind
 
 Warn = Callable[[str], None]
 
@@ -26,21 +27,30 @@ class Unreadable(StrEnum):
 
 
 class Visited(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry on the walk, valid until the walk goes on.
+    """An entry on the walk, valid until the walk goes on; nothing but its `lstat` was asked for so far.
 
     Attributes:
-        entry: The entry without its content.
-        path: Where it is, from the name of its root down.
+        above: The directory that it is in, from the name of its root down.
+        stored: The name under which it is stored.
+        kind: What it is.
         facts: Its `lstat`.
         parent: Descriptor of the directory that it is in.
         name: Its name there (that of a root may differ from the name under which it is stored).
+        link: Where the file was met first, if this is a further name of it.
     """
 
-    entry: tree_entry.Entry
-    path: tree_entry.NamePath
+    above: tree_entry.NamePath
+    stored: bytes
+    kind: Kind
     facts: os.stat_result
     parent: int
     name: bytes
+    link: tree_entry.NamePath = ()
+
+    @property
+    def path(self) -> tree_entry.NamePath:
+        """Where it is, from the name of its root down."""
+        return (*self.above, self.stored)
 
     def open(self) -> int:
         """Open a file for reading.
@@ -49,6 +59,29 @@ class Visited(msgspec.Struct, frozen=True, kw_only=True):
             OSError: ELOOP when it was replaced by a symbolic link.
         """
         return os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.parent)
+
+    def describe(self, metadata: tree_metadata.MetadataReader, descriptor: int | None = None) -> tree_entry.Entry:
+        """Return the entry without its content.
+
+        Args:
+            metadata: Reads what belongs to it.
+            descriptor: The file, if it is open.
+        """
+        kind, facts = self.kind, self.facts
+        if self.link:
+            return tree_entry.Entry(depth=len(self.above), name=self.stored, kind=kind, link=self.link)
+        place = tree_metadata.place_of(self.parent, self.name) if descriptor is None else descriptor
+        return tree_entry.Entry(
+            depth=len(self.above),
+            name=self.stored,
+            kind=kind,
+            metadata=metadata.read(place, facts),
+            target=os.readlink(self.name, dir_fd=self.parent) if kind is Kind.SYMLINK else b"",
+            device=_device(kind, facts),
+            size=facts.st_size if kind is Kind.FILE else 0,
+            ctime=facts.st_ctime_ns,
+            inode=facts.st_ino,
+        )
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +147,7 @@ class Walk:
         self._warn = warn
         self._excluded = tree_exclude.Excluded(scope.exclude)
         self._own = scope.own.identities()
-        self._metadata = tree_metadata.MetadataReader()
-        self._path: list[bytes] = []
+        self._path: tree_entry.NamePath = ()
         # Where each file with several names was met first, and how many of its names are still to come.
         self._linked: dict[tuple[int, int], tuple[tree_entry.NamePath, int]] = {}
 
@@ -158,67 +190,63 @@ class Walk:
     def _root(self, name: bytes, root: Path) -> None:
         real = root.resolve()
         with self._reading((name,)), tree_descent.Descent(tree_descent.open_parent(real.parent)) as descent:
-            self._path = []
+            self._path = ()
             top = self._enter(descent, os.fsencode(real.name) or b".", stored=name)
             if top is not None:
                 tree_descent.traverse(descent, top, functools.partial(self._enter, descent), self._leave)
 
     def _leave(self, _: bytes) -> None:
-        self._path.pop()
+        self._path = self._path[:-1]
 
     def _enter(self, descent: tree_descent.Descent, name: bytes, *, stored: bytes | None = None) -> list[bytes] | None:
         """Visit one entry; return the names below when the walk is in a directory now."""
         self._cancel.raise_if_cancelled()
-        path = (*self._path, stored or name)
+        parent, stored = descent.descriptor, stored or name
         below: list[bytes] | None = None
         try:
-            facts = os.stat(name, dir_fd=descent.descriptor, follow_symlinks=False)
+            facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
+            identity = facts.st_dev, facts.st_ino
             kind = tree_entry.kind_of(facts.st_mode)
-            if self._excluded.covers(path, is_directory=kind is tree_entry.Kind.DIRECTORY):
+            if self._is_left_out(stored, kind, identity):
                 return None
-            if (facts.st_dev, facts.st_ino) in self._own:
-                self._warn(f"{tree_entry.show(path)} belongs to the runner itself and was left out")
-                return None
-            if kind is tree_entry.Kind.SOCKET:
-                self._warn(f"{tree_entry.show(path)} is a socket and was left out")
-                return None
-            visited = self._describe(descent.descriptor, name, path, kind, facts)
-            if kind is tree_entry.Kind.DIRECTORY:
+            first = self._linked.get(identity)
+            visited = Visited(
+                above=self._path,
+                stored=stored,
+                kind=kind if first is None else Kind.LINK,
+                facts=facts,
+                parent=parent,
+                name=name,
+                link=() if first is None else first[0],
+            )
+            if kind is Kind.DIRECTORY:
                 below = _go_into(descent, name)
-                self._path.append(path[-1])
             self._visit(visited)
-            self._remember(visited)
         except OSError as error:
-            self._fail(path, error)
+            if below is not None:
+                descent.leave()
+            self._fail((*self._path, stored), error)
+            return None
+        if below is not None:
+            self._path = visited.path
+        elif facts.st_nlink > 1:
+            self._remember(visited, identity)
         return below
 
-    def _describe(
-        self, parent: int, name: bytes, path: tree_entry.NamePath, kind: tree_entry.Kind, facts: os.stat_result
-    ) -> Visited:
-        depth, stored = len(path) - 1, path[-1]
-        first = self._linked.get((facts.st_dev, facts.st_ino))
-        if first is not None:
-            entry = tree_entry.Entry(depth=depth, name=stored, kind=tree_entry.Kind.LINK, link=first[0])
-        else:
-            entry = tree_entry.Entry(
-                depth=depth,
-                name=stored,
-                kind=kind,
-                metadata=self._metadata.read(parent, name, facts),
-                target=os.readlink(name, dir_fd=parent) if kind is tree_entry.Kind.SYMLINK else b"",
-                device=_device(kind, facts),
-                ctime=facts.st_ctime_ns,
-                inode=facts.st_ino,
-            )
-        return Visited(entry=entry, path=path, facts=facts, parent=parent, name=name)
+    def _is_left_out(self, stored: bytes, kind: Kind, identity: tuple[int, int]) -> bool:
+        if self._scope.exclude and self._excluded.covers((*self._path, stored), is_directory=kind is Kind.DIRECTORY):
+            return True
+        if identity in self._own:
+            self._warn(f"{tree_entry.show((*self._path, stored))} belongs to the runner itself and was left out")
+            return True
+        if kind is Kind.SOCKET:
+            self._warn(f"{tree_entry.show((*self._path, stored))} is a socket and was left out")
+            return True
+        return False
 
-    def _remember(self, visited: Visited) -> None:
+    def _remember(self, visited: Visited, identity: tuple[int, int]) -> None:
         """Keep the first name of a file with several until all have been met."""
-        facts = visited.facts
-        if facts.st_nlink < 2 or visited.entry.kind is tree_entry.Kind.DIRECTORY:
-            return
-        identity = (facts.st_dev, facts.st_ino)
-        first, missing = self._linked.pop(identity, (visited.path, facts.st_nlink))
+        first, missing = self._linked.pop(identity, (visited.path, visited.facts.st_nlink))
         if missing > 1:
             self._linked[identity] = (first, missing - 1)
 
@@ -232,7 +260,7 @@ def _go_into(descent: tree_descent.Descent, name: bytes) -> list[bytes]:
         raise
 
 
-def _device(kind: tree_entry.Kind, facts: os.stat_result) -> tuple[int, int] | None:
-    if kind in (tree_entry.Kind.CHARACTER, tree_entry.Kind.BLOCK):
+def _device(kind: Kind, facts: os.stat_result) -> tuple[int, int] | None:
+    if kind in (Kind.CHARACTER, Kind.BLOCK):
         return os.major(facts.st_rdev), os.minor(facts.st_rdev)
     return None

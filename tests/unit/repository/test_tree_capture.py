@@ -99,6 +99,48 @@ def test_a_file_that_was_new_when_it_was_read_is_read_again(tmp_path: Path) -> N
     assert bench.backup(tmp_path / "fresh", base=first.export).bytes_read == 3
 
 
+def test_a_base_of_the_same_tree_gives_the_same_list(bench: tree_samples.Bench, source: Path) -> None:
+    (source / "link").symlink_to("d1")
+    os.link(source / "d1" / "f1", source / "second name")
+    first = bench.backup(source)
+    second = bench.backup(source, base=first.export)
+    assert second.bytes_read == 0
+    assert bench.repo.manifest(second.export).roots == bench.repo.manifest(first.export).roots
+
+
+def test_changes_of_metadata_alone_are_captured(bench: tree_samples.Bench, source: Path, tmp_path: Path) -> None:
+    if not tree_samples.can_set_xattrs(tmp_path):
+        pytest.skip("this file system has no extended attributes")
+    for place in ("d1/f1", "d1/f6", "d1"):
+        os.setxattr(source / place, "user.before", b"1")
+    first = bench.backup(source)
+    os.setxattr(source / "d1" / "f1", "user.before", b"2")
+    os.removexattr(source / "d1" / "f6", "user.before")
+    os.setxattr(source / "d1", "user.after", b"3")
+    (source / "d1" / "f11").chmod(0o600)
+    os.utime(source / "d1" / "f16", ns=(5, 5))
+    before = tree_samples.account(source)
+    second = bench.backup(source, base=first.export)
+    bench.restore(second.export, tmp_path / "target")
+    assert tree_samples.account(tmp_path / "target" / "source") == before
+
+
+def test_a_file_that_gets_attributes_while_it_is_read_is_read_again(bench: tree_samples.Bench, tmp_path: Path) -> None:
+    """What was listed with the attributes before must not be taken for the file with those after."""
+    if not tree_samples.can_set_xattrs(tmp_path):
+        pytest.skip("this file system has no extended attributes")
+    file = tmp_path / "busy"
+    file.write_bytes(random.Random(1).randbytes(3 << 20))
+    looks = iter(range(1000))
+    bench.cancel = tree_samples.Meddling(lambda: os.setxattr(file, "user.late", b"1") if next(looks) == 3 else None)
+    first = bench.backup(file)
+    assert bench.warnings == ["busy changed while it was read"]
+    bench.cancel = cancels.CancelToken()
+    second = bench.backup(file, base=first.export)
+    bench.restore(second.export, tmp_path / "target")
+    assert os.getxattr(tmp_path / "target" / "busy", "user.late") == b"1"
+
+
 def test_a_base_that_is_gone_means_that_all_is_read(bench: tree_samples.Bench, source: Path) -> None:
     first = bench.backup(source)
     bench.repo.delete_export(first.export)

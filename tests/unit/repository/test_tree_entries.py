@@ -78,16 +78,3 @@ def test_a_changed_entry_changes_one_node() -> None:
     inserted = [*entries[:3000], entry(1, b"file 002999 and more", Kind.FILE), *entries[3000:]]
     write(shelf, inserted)
     assert len(shelf.held) - before <= 8
-
-
-def test_entries_of_a_base_are_found_in_the_order_of_a_walk() -> None:
-    listed = [
-        entry(0, b"root", Kind.DIRECTORY),
-        entry(1, b"a", Kind.DIRECTORY),
-        entry(2, b"x", Kind.FILE),
-        entry(1, b"a.b", Kind.FILE),
-        entry(1, b"c", Kind.FILE),
-    ]
-    base = tree_entries.BaseEntries(iter(listed))
-    wanted = [(b"root", b"a", b"w"), (b"root", b"a", b"x"), (b"root", b"a.b"), (b"root", b"b"), (b"root", b"d")]
-    assert [base.find(path) for path in wanted] == [None, listed[2], listed[3], None, None]

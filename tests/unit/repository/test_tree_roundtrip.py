@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import socket
 import stat
 import struct
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from runner.base import clock as clocks
 from runner.repository import tree_descent
 from tests import effort
 from tests.unit.repository import tree_samples
@@ -264,3 +266,24 @@ def test_any_tree_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: dic
     write_tree(os.fsencode(scratch / "source"), tree, mode)
     bench = tree_samples.Bench(scratch)
     assert_restored(bench, scratch / "source", scratch / "target")
+
+
+@settings(max_examples=effort.examples(12), deadline=None)
+@given(
+    trees=st.tuples(*[st.dictionaries(NAMES, TREES, max_size=6)] * 2),
+    kept=st.dictionaries(NAMES, TREES, min_size=1, max_size=6),
+)
+def test_with_a_base_any_tree_is_listed_as_without(
+    tmp_path_factory: pytest.TempPathFactory, trees: tuple[dict[bytes, object], ...], kept: dict[bytes, object]
+) -> None:
+    scratch = tmp_path_factory.mktemp("any")
+    bench = tree_samples.Bench(scratch, tree_samples.new_repository(clocks.FakeClock()))
+    source = scratch / "source"
+    source.mkdir()
+    write_tree(os.fsencode(source / "kept"), kept, 0)
+    write_tree(os.fsencode(source / "other"), trees[0], 0)
+    base = bench.backup(source).export
+    shutil.rmtree(source / "other")
+    write_tree(os.fsencode(source / "other"), trees[1], 0)
+    roots = [bench.repo.manifest(bench.backup(source, base=each).export).roots for each in (base, None)]
+    assert roots[0] == roots[1]

@@ -4,27 +4,43 @@ from __future__ import annotations
 
 import functools
 import itertools
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from runner.registry.driver import BlockReader
-from runner.repository import volume_map
-from runner.repository.crypto import Kind
+from runner.repository import volume_map, volume_pages
 from runner.repository.regions import Region
-from runner.repository.volume_map import CHUNK, EMPTY_PAGE, FANOUT, HOLE, ID_SIZE
+from runner.repository.volume_map import CHUNK, EMPTY_PAGE, FANOUT, HOLE
+from runner.repository.volume_pages import Touched
 from runner.repository.writer import Writer
 
 Progress: TypeAlias = "Callable[[int, int | None], None]"
 
-# Read at once: as much as stays in the cache of a core until it is sealed.
-_GROUP = 16
-# Level and id of a subtree, or a page in the making; and the number of the page after it.
-_Item: TypeAlias = "tuple[int, bytes | futures.Future[bytes], int]"
+# Subtrees whose turn has not come, because one before them is still being read.
+_WAITING = 256
 # The number of a page, and the regions within it.
 _Parts: TypeAlias = "tuple[int, list[Region]]"
+
+
+class _Pages(NamedTuple):
+    """One of several pages that are being stored together."""
+
+    stored: futures.Future[list[bytes]]
+    place: int
+
+
+class _Item(NamedTuple):
+    """The next subtree: its level, its id or where that comes from, and the number of the page after it."""
+
+    level: int
+    found: bytes | _Pages
+    reached: int
+
+    @property
+    def is_ready(self) -> bool:
+        return isinstance(self.found, bytes) or self.found.stored.done()
 
 
 class Capture:
@@ -55,41 +71,36 @@ class Capture:
         self._size = reader.size_bytes
         self._chunks = volume_map.chunks_of(self._size)
         self.level = volume_map.levels_of(self._chunks)
-        self._builder = volume_map.MapBuilder(self.level, self._store_page)
-        self._local = threading.local()
+        self._store = volume_pages.PageStore(writer, reader, keep=keep)
+        self._builder = volume_map.MapBuilder(self.level, lambda page: self._store.put([page])[0])
 
     def run(self, regions: Iterable[Region]) -> bytes:
         """Store what is in the regions; return the root of the map."""
         waiting: deque[_Item] = deque()
-        running = 0
         for item in self._items(regions):
             waiting.append(item)
-            running += isinstance(item[1], futures.Future)
-            while waiting and (running > self._writer.workers * 2 or not isinstance(waiting[0][1], futures.Future)):
-                running -= self._take(waiting.popleft())
+            while waiting and (len(waiting) > _WAITING or waiting[0].is_ready):
+                self._take(waiting.popleft())
         while waiting:
             self._take(waiting.popleft())
         self._progress(self._size, self._size)
         return self._builder.finish()
 
-    def _take(self, item: _Item) -> bool:
-        level, found, reached = item
-        if not isinstance(found, futures.Future):
-            self._builder.append(level, found)
-            return False
-        self._builder.append(level, found.result())
-        self._progress(min(reached * FANOUT * CHUNK, self._size), self._size)
-        return True
+    def _take(self, item: _Item) -> None:
+        if isinstance(item.found, bytes):
+            self._builder.append(item.level, item.found)
+            return
+        self._builder.append(item.level, item.found.stored.result()[item.found.place])
+        self._progress(min(item.reached * FANOUT * CHUNK, self._size), self._size)
 
     def _items(self, regions: Iterable[Region]) -> Iterator[_Item]:
         reached = 0
-        for number, parts, old in self._with_base(self._pages(regions)):
-            yield from self._untouched(reached, number)
-            reached = number + 1
-            if parts == [Region(number * FANOUT, (number + 1) * FANOUT, True)]:
-                yield 1, HOLE, reached
-                continue
-            yield 1, self._writer.submit(functools.partial(self._store, number, parts, old)), reached
+        for together in _together(self._with_base(self._pages(regions))):
+            stored = self._writer.submit(functools.partial(self._store.store, together))
+            for place, page in enumerate(together):
+                yield from self._untouched(reached, page.number)
+                reached = page.number + 1
+                yield _Item(1, _Pages(stored, place), reached)
         yield from self._untouched(reached, self._end_page())
 
     def _pages(self, regions: Iterable[Region]) -> Iterator[_Parts]:
@@ -123,62 +134,28 @@ class Capture:
             width = volume_map.span(level - 1)
             kept = self._base.subtree(level, page // width) if self._keep and self._base is not None else HOLE
             page += width
-            yield level, kept, page
+            yield _Item(level, kept, page)
 
-    def _with_base(self, pages: Iterator[_Parts]) -> Iterator[tuple[int, list[Region], bytes]]:
+    def _with_base(self, pages: Iterator[_Parts]) -> Iterator[Touched]:
         if self._base is None:
-            return ((number, parts, EMPTY_PAGE) for number, parts in pages)
+            return (Touched(number, parts, EMPTY_PAGE) for number, parts in pages)
         mine, asked = itertools.tee(pages)
         old = self._base.pages_at(number for number, _ in asked)
-        return ((number, parts, page) for (number, parts), page in zip(mine, old, strict=True))
+        return (Touched(number, parts, page) for (number, parts), page in zip(mine, old, strict=True))
 
-    def _store(self, number: int, parts: list[Region], old: bytes) -> bytes:
-        return self._store_page(self._page(number, parts, old))
 
-    def _page(self, number: int, parts: list[Region], old: bytes) -> bytes:
-        page = bytearray(old if self._keep else EMPTY_PAGE)
-        start = number * FANOUT
-        for part in parts:
-            if part.zero:
-                page[(part.first - start) * ID_SIZE : (part.end - start) * ID_SIZE] = bytes(
-                    (part.end - part.first) * ID_SIZE
-                )
-                continue
-            for first in range(part.first, part.end, _GROUP):
-                self._read(first, min(first + _GROUP, part.end), start, page, old)
-        beyond = max(0, self._chunks - start) * ID_SIZE
-        page[beyond:] = bytes(max(0, len(page) - beyond))
-        return bytes(page)
-
-    def _read(self, first: int, end: int, start: int, page: bytearray, old: bytes) -> None:
-        offset = first * CHUNK
-        length = min(end * CHUNK, self._size) - offset
-        buffer, view = self._buffer()
-        self._reader.read_into(offset, view[:length])
-        places, contents = [], []
-        for position in range(0, length, CHUNK):
-            stop = min(position + CHUNK, length)
-            place = (first - start) * ID_SIZE + position // CHUNK * ID_SIZE
-            if volume_map.is_zero(buffer, position, stop):
-                page[place : place + ID_SIZE] = HOLE
-            else:
-                places.append(place)
-                contents.append(view[position:stop])
-        expected = [old[place : place + ID_SIZE] for place in places]
-        for place, chunk in zip(places, self._writer.store(contents, Kind.DATA, expected), strict=True):
-            page[place : place + ID_SIZE] = chunk
-        self._writer.count_read(length)
-
-    def _buffer(self) -> tuple[bytearray, memoryview]:
-        try:
-            return self._local.buffer, self._local.view
-        except AttributeError:
-            self._local.buffer = bytearray(_GROUP * CHUNK)
-            self._local.view = memoryview(self._local.buffer)
-            return self._local.buffer, self._local.view
-
-    def _store_page(self, page: bytes) -> bytes:
-        return HOLE if page == EMPTY_PAGE else self._writer.store([page], Kind.PAGE)[0]
+def _together(pages: Iterable[Touched]) -> Iterator[list[Touched]]:
+    """Put pages together until there is enough for a thread to do."""
+    batch: list[Touched] = []
+    chunks = 0
+    for page in pages:
+        batch.append(page)
+        chunks += sum(part.end - part.first for part in page.parts if not part.zero)
+        if chunks >= volume_pages.GROUP or len(batch) == volume_pages.GROUP:
+            yield batch
+            batch, chunks = [], 0
+    if batch:
+        yield batch
 
 
 def _per_page(region: Region) -> Iterator[Region]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 HOMES = {
+    "argon2": ("runner/repository",),
     "blake3": ("runner/repository",),
     "boto3": ("runner/storage/aws", "runner/locations/retention.py", "runner/keyservices/aws_kms.py"),
     "botocore": ("runner/locations/retention.py", "runner/keyservices/aws_kms.py"),

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 EXPENSIVE = {
-    "argon2", "blake3", "boto3", "cbor2", "cryptography", "durationpy", "jinja2", "jsonschema", "kubernetes", "networkx",
-    "obstore", "openstack", "psutil", "pydantic", "pyfastcdc", "pyVmomi", "re2", "rich", "sqlite3", "yaml", "zstandard",
+    "argon2", "blake3", "boto3", "cbor2", "cryptography", "durationpy", "jinja2", "jsonschema", "kubernetes",
+    "networkx", "obstore", "openstack", "psutil", "pydantic", "pyfastcdc", "pyVmomi", "re2", "rich", "sqlite3", "yaml",
+    "zstandard",
 }  # fmt: skip
 
 

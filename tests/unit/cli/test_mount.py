@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from runner.storage.qcow2 import nbd
+from tests.servers import processes
 from tests.unit.cli import sample_points, test_output_schemas
 from tests.unit.cli.conftest import Cli
 
@@ -109,17 +110,47 @@ def program(name: str) -> str:
     return found
 
 
-@pytest.mark.server("qemu-img")
-def test_a_file_is_fished_out_of_a_file_system_by_other_programs(cli: Cli, tmp_path: Path) -> None:
-    sample_points.make(tmp_path)
-    disk = tmp_path / "disk.img"
+def fishy_point(cli: Cli, directory: Path) -> str:
+    """Back up a disk with a file system and a file in it, `disk.img`; return the restore point."""
+    sample_points.make(directory)
+    disk = directory / "disk.img"
     disk.unlink()
     with disk.open("wb") as image:
         image.truncate(32 << 20)
     subprocess.run([program("mkfs.ext4"), "-q", "-F", disk], check=True)
-    (tmp_path / "fish").write_text("a fish\n" * 10_000)
-    subprocess.run([program("debugfs"), "-w", "-R", f"write {tmp_path}/fish fish", disk], check=True)
-    point = sample_points.backup(cli, tmp_path)
+    (directory / "fish").write_text("a fish\n" * 10_000)
+    subprocess.run([program("debugfs"), "-w", "-R", f"write {directory}/fish fish", disk], check=True)
+    return sample_points.backup(cli, directory)
+
+
+def unmount(place: Path) -> None:
+    subprocess.run([program("fusermount"), "-u", place], check=True)
+
+
+@pytest.mark.server("nbdfuse")
+def test_a_file_is_copied_from_a_file_system_that_is_mounted_without_root(cli: Cli, tmp_path: Path) -> None:
+    needed = [program(name) for name in ("nbdfuse", "fuse2fs")]
+    if not Path("/dev/fuse").exists():
+        pytest.skip("there is no /dev/fuse here")
+    point = fishy_point(cli, tmp_path)
+    image, files = tmp_path / "image", tmp_path / "files"
+    image.mkdir()
+    files.mkdir()
+    with mounted(point, "--socket", str(tmp_path / "s.sock")) as said, contextlib.ExitStack() as stack:
+        uri = next(found["uri"] for found in said["exports"] if found["path"] == "disk")
+        fuse = processes.running(
+            [needed[0], "-r", str(image / "disk.img"), uri], tmp_path / "nbdfuse.log", (image / "disk.img").exists
+        )
+        stack.enter_context(fuse)
+        stack.callback(unmount, image)
+        subprocess.run([needed[1], "-o", "ro", image / "disk.img", files], check=True)
+        stack.callback(unmount, files)
+        assert (files / "fish").read_text() == "a fish\n" * 10_000
+
+
+@pytest.mark.server("qemu-img")
+def test_a_file_is_fished_out_of_a_file_system_by_other_programs(cli: Cli, tmp_path: Path) -> None:
+    point, disk = fishy_point(cli, tmp_path), tmp_path / "disk.img"
     with mounted(point, "--socket", str(tmp_path / "s.sock")) as said:
         uri = next(found["uri"] for found in said["exports"] if found["path"] == "disk")
         subprocess.run([program("qemu-img"), "convert", "-O", "raw", uri, tmp_path / "copy.img"], check=True)

@@ -197,12 +197,22 @@ class Application:
 
         try:
             return repositories.open(
-                self.open_location(target), self._means(target, ask=ask), clock=self.clock, workers=_workers(target)
+                self.open_location(target),
+                self._means(target, ask=ask),
+                clock=self.clock,
+                workers=_workers(target),
+                on_damage=self._note_damage,
             )
         except failures.RepositoryMissing as problem:
             # Its URL alone would not lead there: a profile may name a server and credentials.
             problem.hint = f"make one with `runner repository init --location {shlex.quote(target.label)}`"
             raise
+
+    def _note_damage(self, problem: errors.RunnerError) -> None:
+        self.note(
+            f"warning: {problem.message}\n"
+            "  what it named is looked for in the packs; `runner repository repair` makes the index whole again"
+        )
 
     def check_target(self, target: locations.Target) -> None:
         """Find out before a backup starts whether its repository can be opened; the default one may be missing.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from datetime import UTC, datetime, timedelta
 
@@ -59,7 +58,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         packs_read: Of how many of these all data was read.
         unused_packs: Packs that no index names: left by interrupted exports, removed by pruning, no problem.
         bytes_read: Content that was read and hashed again.
-        locked: Whether pruning was kept out; where that was not possible, it may have removed what vanished meanwhile.
     """
 
     problems: tuple[Problem, ...]
@@ -71,7 +69,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     packs_read: int
     unused_packs: int
     bytes_read: int
-    locked: bool
 
 
 def check(
@@ -84,7 +81,8 @@ def check(
 ) -> Report:
     """Check all objects of a repository; nothing is changed.
 
-    It holds a lock, so that no pruning takes away what is being looked at, unless the location is read-only.
+    Exports, restores and a pruning may go on meanwhile. What seems wrong counts only if it still is when the index
+    was read again: pruning stores the new place of a chunk before it removes the old one.
 
     Args:
         repo: The repository.
@@ -92,26 +90,8 @@ def check(
         percent: How many of the packs are read then. They change every week so that each gets its turn.
         cancel: Says when to give up.
         progress: Called with the number of packs done and of all.
-
-    Raises:
-        RepositoryLocked: While the repository is being pruned.
     """
-    with contextlib.ExitStack() as stack:
-        locked = _lock(repo, stack)
-        return _Check(repo, cancel or cancels.CancelToken(), progress or (lambda *_: None)).run(
-            percent if read_data else 0, locked=locked
-        )
-
-
-def _lock(repo: repositories.Repository, stack: contextlib.ExitStack) -> bool:
-    """Take a lock for as long as the stack lasts; tell whether it was possible to write one."""
-    try:
-        stack.enter_context(repo.lock(locks.Use.CHECK))
-    except errors.EnvironmentProblem as problem:
-        if problem.code != "RT311":
-            raise
-        return False
-    return True
+    return _Check(repo, cancel or cancels.CancelToken(), progress or (lambda *_: None)).run(percent if read_data else 0)
 
 
 class _Check:
@@ -127,32 +107,38 @@ class _Check:
         self._problems: dict[str, str] = {}
         self._indexed: Counter[bytes] = Counter()
         self._packs: dict[bytes, int] = {}
+        self._looked: set[bytes] = set()
+        self._wrong: dict[bytes, str] = {}
+        self._unnamed = ""
         self._damaged: set[deletions.Place] = set()
         self._read: list[int] = []
-        # An index of its own, which does without the segments that are damaged.
-        self._index = indexes.Index(repo.location, repo.keys, loaded=True)
+        # An index of its own, so that what is damaged is a finding and no warning.
+        self._index = indexes.Index(repo.location, repo.keys)
         self._view = repositories.Repository(
             repo.location, repo.keys, random=repo.random, clock=repo.clock, index=self._index
         )
 
-    def run(self, percent: int, *, locked: bool) -> Report:
+    def run(self, percent: int) -> Report:
         self._check_heads()
         self._check_segments()
-        unused = self._check_packs(share_of_week(self._repo.clock.now(), percent))
-        found = self._check_points()
         self._check_mutable()
-        concerned = self._concerned(found)
-        problems = [
-            Problem(
-                object=name,
-                message=message,
-                restore_points=tuple(point.id for point in found if name in concerned[point.id]) or _own_point(name),
-            )
-            for name, message in sorted(self._problems.items())
-        ]
+        found = self._check_points()
+        everything = marks.Marks(self._index)
+        # First of all, because then it is known what is needed of packs that no segment names.
+        suspect = [point for point in found if self._walk(point, everything)]
+        is_chosen = share_of_week(self._repo.clock.now(), percent)
+        concerned: dict[str, dict[str, str]] = {}
+        while True:
+            before = self._index.parts
+            unused = self._check_packs(is_chosen)
+            if suspect or self._wrong or self._problems or self._index.recovered:
+                concerned = self._concerned(found)
+            conditions = self._conditions([point for point in found if point.id in concerned])
+            if not (self._wrong or concerned) or self._is_settled(before):
+                break
         return Report(
-            problems=tuple(problems),
-            conditions=self._conditions([point for point in found if concerned[point.id]]),
+            problems=self._all_problems(concerned),
+            conditions=conditions,
             objects=sum(not info.name.startswith(locks.PREFIX) for info in self._repo.location.list("")),
             restore_points=len(found),
             chunks=self._indexed.total(),
@@ -160,8 +146,30 @@ class _Check:
             packs_read=len(self._read),
             unused_packs=unused,
             bytes_read=sum(self._read),
-            locked=locked,
         )
+
+    def _all_problems(self, concerned: Mapping[str, Mapping[str, str]]) -> tuple[Problem, ...]:
+        found = {records.pack_name(salt): message for salt, message in self._wrong.items()} | self._problems
+        for needed in concerned.values():
+            found = {**needed, **found}
+        for name, problem in self._index.damaged.items():
+            if name:
+                found.setdefault(index_segments.PREFIX + name, problem.message)
+        if self._unnamed and not any(self._index.damaged):
+            found.setdefault(index_segments.PREFIX, self._unnamed)
+        return tuple(
+            Problem(
+                object=name,
+                message=message,
+                restore_points=tuple(point for point in concerned if name in concerned[point]) or _own_point(name),
+            )
+            for name, message in sorted(found.items())
+        )
+
+    def _is_settled(self, before: Sequence[index_segments.Segment]) -> bool:
+        """Tell whether no segment was replaced since, so that nothing was pruned either."""
+        self._index.refresh()
+        return frozenset(before) <= frozenset(self._index.parts)
 
     def _note(self, name: str, problem: errors.RunnerError) -> None:
         self._problems.setdefault(name, problem.message)
@@ -175,72 +183,81 @@ class _Check:
         for slot in keyslots.names(self._repo.location):
             try:
                 keyslots.read(self._repo.location, slot)
+            except locations.ObjectMissing:
+                continue
             except errors.PermanentError as problem:
                 self._note(keyslots.PREFIX + slot, problem)
 
     def _check_segments(self) -> None:
-        found = []
-        for info in self._repo.location.list(index_segments.PREFIX):
-            self._cancel.raise_if_cancelled()
-            name = info.name.removeprefix(index_segments.PREFIX)
-            try:
-                segment = index_segments.Segment(self._repo.location, self._repo.keys, name, info.size)
-                segment.verify()
-            except locations.ObjectMissing:
-                continue
-            except failures.RepositoryDamaged as problem:
-                self._note(info.name, problem)
-            else:
-                found.append(segment)
-        replaced = frozenset(name for segment in found for name in segment.replaces)
-        for segment in found:
-            if segment.name not in replaced:
-                self._indexed.update(record.pack for record in segment)
-                self._index.adopt(segment.name)
+        verified: set[str] = set()
+        self._index.refresh()
+        while fresh := [each for each in (*self._index.parts, *self._index.replaced) if each.name not in verified]:
+            for segment in fresh:
+                self._cancel.raise_if_cancelled()
+                verified.add(segment.name)
+                try:
+                    segment.verify()
+                except locations.ObjectMissing:
+                    continue
+                except failures.RepositoryDamaged as problem:
+                    self._note(index_segments.PREFIX + segment.name, problem)
+            # Pruning may have replaced them by others.
+            self._index.refresh()
 
     def _check_packs(self, is_chosen: Callable[[bytes], bool]) -> int:
-        unused = done = 0
+        """Look at the packs that the index names, again at those that seemed wrong; count all others."""
+        self._indexed = self._index.steadily(lambda: Counter(record.pack for record in self._index.entries()))
+        unused = self._list_packs()
+        named = {*self._indexed, *(pack for segment in self._index.recovered for pack in segment.packs)}
+        chosen = [salt for salt in named if salt in self._wrong or salt not in self._looked]
+        self._wrong = {}
+        done, total = len(self._looked), len(self._looked) + len(chosen)
         chunks = reader.Reader(self._repo.location, self._repo.keys, self._index, rehash=True)
-        for info in self._repo.location.list(packs.PREFIX):
-            salt = records.salt_of(info.name)
-            if salt is None or salt not in self._indexed:
-                unused += 1
-            else:
-                self._packs[salt] = info.size
         with futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="check") as pool:
-            tasks = [
-                pool.submit(self._check_pack, chunks, salt, size, is_chosen(salt)) for salt, size in self._packs.items()
-            ]
+            tasks = [pool.submit(self._check_pack, chunks, salt, is_chosen(salt)) for salt in chosen]
             for task in futures.as_completed(tasks):
                 task.result()
                 done += 1
-                self._progress(done, len(tasks))
-        for salt in self._indexed.keys() - self._packs.keys():
-            self._problems[records.pack_name(salt)] = f"{records.pack_name(salt)} is missing"
+                self._progress(done, total)
+        self._looked.update(chosen)
         return unused
 
-    def _check_pack(self, chunks: reader.Reader, salt: bytes, size: int, read_data: bool) -> None:
+    def _list_packs(self) -> int:
+        """Learn which packs are there, and count those that the index does not name."""
+        listed = [(records.salt_of(info.name), info.size) for info in self._repo.location.list(packs.PREFIX)]
+        self._packs = {salt: size for salt, size in listed if salt is not None}
+        return sum(salt not in self._indexed for salt, _ in listed)
+
+    def _size_of(self, salt: bytes) -> int:
+        """Return how long a pack is; a listing may not show it yet.
+
+        Raises:
+            ObjectMissing: If it is not there.
+        """
+        return self._packs.get(salt) or self._repo.location.stat(records.pack_name(salt)).size
+
+    def _check_pack(self, chunks: reader.Reader, salt: bytes, read_data: bool) -> None:
         self._cancel.raise_if_cancelled()
         name = records.pack_name(salt)
         try:
-            directory = packs.read_directory(self._repo.location, self._repo.keys, salt, size)
+            directory = packs.read_directory(self._repo.location, self._repo.keys, salt, self._size_of(salt))
             # An interrupted pruning may leave a record in two segments, each of which was counted.
             known = sum(found == record for record in directory for found in self._index.find_all(record.id))
-            if known != self._indexed[salt]:
+            if known < self._indexed[salt]:
                 raise failures.damaged(name, "its directory and the index do not agree")
             if read_data:
                 self._read.append(self._read_chunks(chunks, directory))
         except locations.ObjectMissing:
-            self._problems[name] = f"{name} is missing"
-            self._packs.pop(salt, None)
+            if salt in self._indexed:
+                self._wrong[salt] = f"{name} is missing"
         except failures.RepositoryDamaged as problem:
-            self._note(name, problem)
+            self._wrong[salt] = problem.message
 
     def _read_chunks(self, chunks: reader.Reader, directory: Sequence[records.Record]) -> int:
         try:
             return sum(len(content) for _, content in chunks.fetch_records(directory))
         except failures.RepositoryDamaged as problem:
-            self._note(records.pack_name(directory[0].pack), problem)
+            self._wrong[directory[0].pack] = problem.message
         # Now each by itself, to learn what is left.
         read = 0
         for record in directory:
@@ -250,7 +267,7 @@ class _Check:
                 self._damaged.add((record.pack, record.ordinal))
         return read
 
-    def _conditions(self, concerned: list[RestorePoint]) -> tuple[losses.PointCondition, ...]:
+    def _conditions(self, concerned: Sequence[RestorePoint]) -> tuple[losses.PointCondition, ...]:
         held = losses.Remains(repo=self._view, packs=self._packs, damaged=self._damaged)
         found = [held.assess(point, self._cancel) for point in concerned]
         return tuple(each for each in found if each.condition is not losses.Condition.COMPLETE)
@@ -276,23 +293,30 @@ class _Check:
                 except failures.RepositoryDamaged as problem:
                     self._note(info.name, problem)
 
-    def _concerned(self, found: list[RestorePoint]) -> dict[str, set[str]]:
-        """Return which damaged objects each restore point needs, by its id."""
-        everything = marks.Marks(self._index)
-        for point in found:
-            self._walk(point, everything)
-        if not self._problems:
-            return {point.id: set() for point in found}
-        # Only now each by itself, because they share most of what they reach.
-        return {point.id: self._walk(point, marks.Marks(self._index)) for point in found}
+    def _concerned(self, found: Sequence[RestorePoint]) -> dict[str, dict[str, str]]:
+        """Return what is wrong with what each restore point needs, by its id.
 
-    def _walk(self, point: RestorePoint, reached: marks.Marks) -> set[str]:
-        needed: set[str] = set()
+        Each is walked by itself, because they share most of what they reach. One that was deleted meanwhile needs
+        nothing any more.
+        """
+        concerned: dict[str, dict[str, str]] = {}
+        unnamed = ""
+        for point in found:
+            self._unnamed = ""
+            needed = self._walk(point, marks.Marks(self._index))
+            if locations.exists(self._repo.location, points.name_of(point.id)):
+                unnamed = unnamed or self._unnamed
+                if needed:
+                    concerned[point.id] = needed
+        self._unnamed = unnamed
+        return concerned
+
+    def _walk(self, point: RestorePoint, reached: marks.Marks) -> dict[str, str]:
+        """Return what is wrong with what a restore point needs, by object."""
+        needed: dict[str, str] = {}
 
         def note(problem: errors.RunnerError) -> None:
-            name = problem.context.get("object", points.name_of(point.id))
-            self._note(name, problem)
-            needed.add(name)
+            needed.setdefault(problem.context.get("object", points.name_of(point.id)), problem.message)
 
         chunks = self._view.reader()
         for reference in point.exports:
@@ -301,11 +325,16 @@ class _Check:
             except errors.PermanentError as problem:
                 note(problem)
                 continue
+            self._require_name(self._repo.keys.manifest_id(manifest.token))
             for record in reached.walk(manifest, chunks, self._cancel, note):
-                name = records.pack_name(record.pack)
-                if name in self._problems:
-                    needed.add(name)
+                self._require_name(record.id)
+                if record.pack in self._wrong:
+                    needed.setdefault(records.pack_name(record.pack), self._wrong[record.pack])
         return needed
+
+    def _require_name(self, chunk: bytes) -> None:
+        if self._index.recovered and not self._index.is_named(chunk):
+            self._unnamed = f"{index_segments.PREFIX} is damaged: chunks that restore points need are in no segment"
 
 
 def _own_point(name: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import threading
 from collections import OrderedDict
@@ -10,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from runner.registry import location as locations
-from runner.repository import condemned, crypto, expired, failures, prefixes, records, segments
+from runner.repository import condemned, crypto, expired, failures, prefixes, records, recovery, segments
 
 Result = TypeVar("Result")
+OnDamage = Callable[[failures.RepositoryDamaged], None]
 
 _CACHED_BLOCKS = 1024
 # Pruning may replace segments while one is being searched; several times in a row it does not.
@@ -30,15 +30,36 @@ class Place(NamedTuple):
 class Index:
     """The index as of the last `refresh`, and what this process has added since; safe from several threads.
 
+    What is damaged is done without: who looks for a chunk that no segment names any more finds it by the directories
+    of the packs. Nothing new relies on such a chunk.
+
     Args:
         location: Where the repository is.
         keys: Its keys.
         loaded: Whether to begin with what is adopted only, instead of reading all segments at the first use.
+        strict: Whether damage is an error, as it must be for who removes what the index does not name.
+        on_damage: Called once for each segment that is damaged, and when chunks are looked for in the packs.
     """
 
-    def __init__(self, location: locations.Location, keys: crypto.Keys, *, loaded: bool = False) -> None:
+    def __init__(
+        self,
+        location: locations.Location,
+        keys: crypto.Keys,
+        *,
+        loaded: bool = False,
+        strict: bool = False,
+        on_damage: OnDamage = lambda _: None,
+    ) -> None:
         self._location = location
         self._keys = keys
+        self._strict = strict
+        self._on_damage = on_damage
+        self._damaged: dict[str, failures.RepositoryDamaged] = {}
+        self._told: set[str] = set()
+        # What packs hold and segments do not name; and which segments these were.
+        self._recovered: tuple[segments.Segment, ...] = ()
+        self._recovered_beside: tuple[segments.Segment, ...] | None = None
+        self._recovering = threading.Lock()
         self._segments: tuple[segments.Segment, ...] = ()
         self._filter = prefixes.PrefixFilter(())
         # Where the last chunk was found, and of which parts that is one.
@@ -62,18 +83,32 @@ class Index:
         """Segments that are there and count no more, because another one replaces them."""
         return self._replaced
 
+    @property
+    def damaged(self) -> Mapping[str, failures.RepositoryDamaged]:
+        """What is known to be wrong, by the name of the segment; of chunks that are in none, by an empty name."""
+        return self._damaged
+
+    def refuse_damage(self) -> None:
+        """Make sure that nothing is known to be wrong.
+
+        Raises:
+            RepositoryDamaged: If a segment is not what was written.
+        """
+        for problem in self.damaged.values():
+            raise problem
+
     def refresh(self) -> None:
         """Take over what others have added or replaced, and what pruning has condemned.
 
         Raises:
-            RepositoryDamaged: If a segment is not what was written.
+            RepositoryDamaged: If a segment is not what was written, and the index is strict.
         """
         # First what is condemned: pruning takes the records away before it forgets that it has condemned a pack.
         doomed = self._read_condemned()
         known = {segment.name: segment for segment in (*self._segments, *self._replaced)}
         for _ in range(_ATTEMPTS):
-            listed, found = self._list(known)
-            if len(found) == len(listed):
+            listed, found, damaged = self._list(known)
+            if len(found) + len(damaged) == len(listed):
                 break
         own = [
             segment
@@ -94,17 +129,86 @@ class Index:
             kept = tuple(segment for segment in there if segment.name not in replaced)
             self._replaced = tuple(segment for segment in there if segment.name in replaced)
             # The filter first: the old one would say of the new parts that they do not hold what is new in them.
-            self._filter = prefixes.PrefixFilter(kept)
+            self._filter = prefixes.PrefixFilter((*kept, *self._recovered))
             self._segments = kept
+            still = {"", *(segment.name for segment in kept)}
+            self._damaged = {name: problem for name, problem in self._damaged.items() if name in still}
+        for name, problem in damaged.items():
+            if name not in replaced:
+                self._note(name, problem)
 
-    def _list(self, known: Mapping[str, segments.Segment]) -> tuple[frozenset[str], list[segments.Segment]]:
+    def _list(
+        self, known: Mapping[str, segments.Segment]
+    ) -> tuple[frozenset[str], list[segments.Segment], dict[str, failures.RepositoryDamaged]]:
         listed = {info.name.removeprefix(segments.PREFIX): info.size for info in self._location.list(segments.PREFIX)}
-        found = []
+        found, damaged = [], {}
         for name, size in listed.items():
-            # Pruning may remove it after the listing; what replaced it was stored before that, but perhaps not listed.
-            with contextlib.suppress(locations.ObjectMissing):
+            try:
                 found.append(known.get(name) or segments.Segment(self._location, self._keys, name, size))
-        return frozenset(listed), found
+            except locations.ObjectMissing:
+                # Pruned after the listing; what replaced it was stored before that, but perhaps not listed.
+                continue
+            except failures.RepositoryDamaged as problem:
+                damaged[name] = problem
+        return frozenset(listed), found, damaged
+
+    def _note(self, name: str, problem: failures.RepositoryDamaged) -> None:
+        if self._strict:
+            raise problem
+        with self._lock:
+            self._damaged[name] = problem
+            is_new = name not in self._told
+            self._told.add(name)
+        if is_new:
+            self._on_damage(problem)
+
+    @property
+    def recovered(self) -> tuple[segments.Segment, ...]:
+        """What was found in packs and no segment names, as a segment of its own; nothing as long as nobody looked."""
+        return self._recovered
+
+    def search_packs(self, chunk: bytes, bits: int = 256) -> list[records.Record]:
+        """Return the records of a chunk that no segment names, as the directories of the packs tell them.
+
+        Args:
+            chunk: Its id, or the beginning of one.
+            bits: How many bits of the id count, at least 32.
+        """
+        if self._strict:
+            return []
+        self._recover()
+        found = self.find_all(chunk, bits)
+        if found:
+            self._note("", failures.damaged(segments.PREFIX, f"{_in_no_segment(chunk)}, but in a pack"))
+        return found
+
+    def is_named(self, chunk: bytes) -> bool:
+        """Tell whether a segment names a chunk that was found, and not only its pack."""
+        place = self.place(chunk)
+        return place is None or all(place.segment != segment.name for segment in self._recovered)
+
+    def _recover(self) -> None:
+        with self._recovering:
+            parts = self.parts
+            if self._recovered_beside == parts:
+                return
+            found = self.steadily(lambda: recovery.unnamed(self._location, self._keys, self.entries()))
+            with self._lock:
+                self._filter.add(found)
+                self._recovered, self._recovered_beside = (found,), parts
+
+    def entries(self) -> Iterator[records.Record]:
+        """Yield all that the index names, as far as it can be read.
+
+        Raises:
+            ObjectMissing: If pruning replaced a segment meanwhile.
+        """
+        for segment in self.parts:
+            for block in range(segment.blocks):
+                try:
+                    yield from segment.records_of(block)
+                except failures.RepositoryDamaged as problem:
+                    self._note(segment.name, problem)
 
     def _read_condemned(self) -> condemned.Condemned | failures.RepositoryDamaged:
         try:
@@ -186,23 +290,25 @@ class Index:
         record, doomed = place.record, self._condemned
         if isinstance(doomed, failures.RepositoryDamaged):
             raise doomed
+        if place.segment in self._suspect or place.segment in {segment.name for segment in self._recovered}:
+            return True
         if record.kind == crypto.Kind.MANIFEST:
             # Its pack may be condemned because it was packed anew; the export is as good as before.
-            return place.segment in self._suspect or (record.pack, record.ordinal) in doomed.manifests
-        return place.segment in self._suspect or record.pack in doomed.packs
+            return (record.pack, record.ordinal) in doomed.manifests
+        return record.pack in doomed.packs
 
     def _first(self, chunk: bytes, accept: Callable[[Place], bool]) -> Place | None:
         """Look first where the last one was found: what was stored together is mostly looked for together."""
         parts, recent = self.parts, self._recent
         first = (recent[1],) if recent is not None and recent[0] is parts else ()
-        for segment, place in self._search(chunk, itertools.chain(first, parts)):
+        for segment, place in self._search(chunk, itertools.chain(first, parts, self._recovered)):
             if place.record.id == chunk and accept(place):
                 self._recent = parts, segment
                 return place
         return None
 
     def _candidates(self, chunk: bytes) -> Iterator[Place]:
-        return (place for _, place in self._search(chunk, self.parts))
+        return (place for _, place in self._search(chunk, itertools.chain(self.parts, self._recovered)))
 
     def _search(self, chunk: bytes, parts: Iterable[segments.Segment]) -> Iterator[tuple[segments.Segment, Place]]:
         prefix = int.from_bytes(chunk[:4], "big")
@@ -210,7 +316,11 @@ class Index:
             return
         for segment in parts:
             for number in segment.candidates(prefix):
-                record = segment.record(self._block(segment, number // segments.BLOCK), number)
+                try:
+                    record = segment.record(self._block(segment, number // segments.BLOCK), number)
+                except failures.RepositoryDamaged as problem:
+                    self._note(segment.name, problem)
+                    continue
                 yield segment, Place(segment.name, number, record)
 
     def steadily(self, search: Callable[[], Result]) -> Result:
@@ -223,18 +333,20 @@ class Index:
         return search()
 
     def locate(self, chunk: bytes) -> records.Record:
-        """Return a record of a chunk, looking again for segments that others have written.
+        """Return a record of a chunk, looking again for segments that others have written, and then in the packs.
 
         Raises:
             RepositoryDamaged: If the chunk is nowhere.
         """
-        for attempt in (1, 2):
+        record = self.find(chunk)
+        if record is None:
+            self.refresh()
             record = self.find(chunk)
-            if record is not None:
-                return record
-            if attempt == 1:
-                self.refresh()
-        raise failures.damaged("index/", f"the chunk {chunk.hex()[:16]} is in no segment")
+        if record is None:
+            record = next(iter(self.search_packs(chunk)), None)
+        if record is None:
+            raise failures.damaged(segments.PREFIX, _in_no_segment(chunk))
+        return record
 
     def _block(self, segment: segments.Segment, block: int) -> bytes:
         key = (segment.name, block)
@@ -249,3 +361,7 @@ class Index:
             if len(self._blocks) > _CACHED_BLOCKS:
                 self._blocks.popitem(last=False)
         return data
+
+
+def _in_no_segment(chunk: bytes) -> str:
+    return f"the chunk {chunk.hex()[:16]} is in no segment"

@@ -1,4 +1,4 @@
-"""Who uses a repository: the locks of exports and runs, of checks, and of prunings."""
+"""Who uses a repository: the locks of exports and runs, and of prunings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,8 @@ class Use(StrEnum):
 
     SHARED = "shared"
     """Something new refers to what is there: an export, or a restore point. Pruning removes nothing it may rely on."""
-    CHECK = "check"
-    """Everything is looked at. Pruning removes nothing meanwhile, and there is no check while one runs."""
     PRUNE = "prune"
     """Something is removed or replaced. It is for one at a time."""
-
-
-_EXCLUDES = {Use.SHARED: frozenset[Use](), Use.CHECK: frozenset({Use.PRUNE}), Use.PRUNE: frozenset({Use.PRUNE})}
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,11 +174,10 @@ class Lock:
         self._refreshed = started
 
     def _refuse_others(self) -> None:
-        excluded = _EXCLUDES[self._use]
-        if not excluded:
+        if self._use is not Use.PRUNE:
             return
-        for holder in look(self._location, self._keys, self._random).holders:
-            if holder.name != self.name and holder.use in excluded:
+        for holder in look(self._location, self._keys, self._random).of(Use.PRUNE):
+            if holder.name != self.name:
                 raise failures.RepositoryLocked(
                     f"the repository at {self._location.url} is in use: {holder}",
                     hint="wait until the other has finished, then run it again",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.base import ids
+from runner.base import errors, ids
 from runner.model.restore_point import PointExport, RestorePoint
+from runner.registry import location as locations
 from runner.repository import encoding, failures
 from runner.repository.encoding import CborValue
 
@@ -88,3 +89,32 @@ def _read_export(fields: encoding.Fields) -> PointExport:
         bytes_new=fields.integer("bytesNew"),
         bytes_stored=fields.integer("bytesStored"),
     )
+
+
+def find(location: locations.Location, prefix: str) -> ids.RestorePointId:
+    """Return the whole id of a restore point, which is not read.
+
+    Raises:
+        RestorePointMissing: If there is none.
+        UsageError: RT420 if there are several.
+    """
+    names = (
+        [info.name for info in location.list(name_of(prefix))]
+        if prefix and ids.parse_base32(prefix) is not None
+        else []
+    )
+    if name_of(prefix) in names:
+        names = [name_of(prefix)]
+    if not names:
+        raise failures.RestorePointMissing(
+            f'there is no restore point "{prefix}" in the repository at {location.url}',
+            hint="list them with `runner restore-points list`",
+        )
+    if len(names) > 1:
+        shown = ", ".join(name.removeprefix(PREFIX) for name in names[:5])
+        raise errors.UsageError(
+            f'"{prefix}" is the beginning of {len(names)} restore points',
+            code="RT420",
+            hint=f"choose one of: {shown}",
+        )
+    return ids.RestorePointId(names[0].removeprefix(PREFIX))

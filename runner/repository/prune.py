@@ -27,6 +27,7 @@ from runner.repository import (
     segments,
     survey,
 )
+from runner.repository import index as indexes
 from runner.repository.survey import Survey
 
 UNFINISHED = timedelta(hours=24)
@@ -83,7 +84,7 @@ def prune(
 
     Raises:
         RepositoryLocked: While somebody else prunes or repairs the repository.
-        RepositoryDamaged: If something that is needed is damaged; nothing was removed then.
+        RepositoryDamaged: If the index, or something that is needed, is damaged; nothing was removed then.
     """
     token = cancel or cancels.CancelToken()
     with repo.lock(locks.Use.PRUNE) as lock:
@@ -93,9 +94,10 @@ def prune(
             lock.confirm_if_due()
 
         rules = survey.Rules(unfinished=unfinished, now=lock.stored_at(), progress=progress)
-        # With an index of its own, so that it learns anew whose segments are to be trusted.
+        # With an index of its own, so that it learns anew whose segments are to be trusted, and bears no damage.
+        index = indexes.Index(repo.location, repo.keys, strict=True)
         view = repository.Repository(
-            repo.location, repo.keys, random=repo.random, clock=repo.clock, workers=repo.workers
+            repo.location, repo.keys, random=repo.random, clock=repo.clock, workers=repo.workers, index=index
         )
         try:
             return _Prune(view, lock, rules, dry_run=dry_run).run()
@@ -111,7 +113,6 @@ class _Sentence(msgspec.Struct, frozen=True, kw_only=True):
     ripe: Sequence[condemned.Condemnation]
     waiting: Sequence[condemned.Condemnation]
     waiting_for: tuple[str, ...]
-    is_checked: bool
 
 
 def _is_worth_moving(pack: survey.Pack) -> bool:
@@ -217,8 +218,7 @@ class _Prune:
     def _arm(self, condemnations: Sequence[condemned.Condemnation]) -> _Sentence:
         """Note who was there when something was condemned, and tell what nobody waits for any more."""
         locks.pause(self._repo.location, self._repo.clock)
-        seen = self._look()
-        holders = {holder.name: holder for holder in seen.of(locks.Use.SHARED)}
+        holders = {holder.name: holder for holder in self._look().of(locks.Use.SHARED)}
         ripe: list[condemned.Condemnation] = []
         waiting: list[condemned.Condemnation] = []
         for each in condemnations:
@@ -227,17 +227,9 @@ class _Prune:
             if each.waiting is None and blocked and not self._dry_run:
                 condemned.put(self._repo.location, self._repo.keys, condemnation, self._repo.random)
             (waiting if blocked else ripe).append(condemnation)
-        checks = seen.of(locks.Use.CHECK)
-        if checks:
-            ripe, waiting = [], [*ripe, *waiting]
         names = {name for each in waiting for name in each.waiting or () if name in holders}
-        blockers = [*checks, *(holders[name] for name in sorted(names))] if waiting else []
-        return _Sentence(
-            ripe=ripe,
-            waiting=waiting,
-            waiting_for=tuple(str(holder) for holder in blockers),
-            is_checked=bool(checks),
-        )
+        blockers = tuple(str(holders[name]) for name in sorted(names))
+        return _Sentence(ripe=ripe, waiting=waiting, waiting_for=blockers)
 
     # Phase two: remove.
 
@@ -247,9 +239,8 @@ class _Prune:
         gone -= retaining.locked_packs(self._repo.location, gone)
         manifests = ripe.manifests & frozenset(found.dead)
         self._hide(manifests - found.hidden, found)
-        if not sentence.is_checked:
-            compaction.compact(self._repo, self._lock, found, compaction.Losses(packs=gone, manifests=manifests))
-            compaction.remove_replaced(self._repo, self._lock)
+        compaction.compact(self._repo, self._lock, found, compaction.Losses(packs=gone, manifests=manifests))
+        compaction.remove_replaced(self._repo, self._lock)
         self._lock.confirm()
         for salt in gone:
             self._lock.confirm_if_due()

@@ -81,7 +81,14 @@ def repair(
                 )
         locks.pause(repo.location, repo.clock)
         place = overlay.Overlay(repo.location) if dry_run else repo.location
-        view = repository.Repository(place, repo.keys, random=repo.random, clock=repo.clock, workers=repo.workers)
+        view = repository.Repository(
+            place,
+            repo.keys,
+            random=repo.random,
+            clock=repo.clock,
+            workers=repo.workers,
+            index=indexes.Index(place, repo.keys, strict=True),
+        )
         work = _Repair(view, lock, found, cancel or cancels.CancelToken())
         return work.run(progress or (lambda *_: None))
 
@@ -100,7 +107,7 @@ class _Repair:
         self._packs = found
         self._cancel = cancel
         # An index of its own, which does without the segments that are damaged.
-        self._index = indexes.Index(repo.location, repo.keys, loaded=True)
+        self._index = indexes.Index(repo.location, repo.keys, loaded=True, strict=True)
         self._replaced: list[str] = []
         self._displacing: list[str] = []
         self._found: set[records.Record] = set()
@@ -138,7 +145,8 @@ class _Repair:
 
     def _remains(self) -> losses.Remains:
         repo = self._repo
-        view = repository.Repository(repo.location, repo.keys, random=repo.random, clock=repo.clock)
+        index = indexes.Index(repo.location, repo.keys, strict=True)
+        view = repository.Repository(repo.location, repo.keys, random=repo.random, clock=repo.clock, index=index)
         return losses.Remains(repo=view, packs=self._packs)
 
     # What is there.

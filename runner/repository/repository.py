@@ -10,7 +10,7 @@ from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import errors, ids
+from runner.base import ids
 from runner.model.restore_point import RestorePoint
 from runner.registry import location as locations
 from runner.repository import (
@@ -82,8 +82,17 @@ def open(
     clock: clocks.Clock,
     random: ids.RandomBytes = ids.random_bytes,
     workers: int | None = None,
+    on_damage: indexes.OnDamage = lambda _: None,
 ) -> Repository:
     """Open a repository with a passphrase, or with whatever is at hand.
+
+    Args:
+        location: Where.
+        means: The passphrase, or what else may open it.
+        clock: The time.
+        random: Source of salts.
+        workers: How many threads move data; None for as many as the machine has cores.
+        on_damage: Called when something is wrong with the index and reading goes on all the same.
 
     Raises:
         RepositoryMissing: If there is none.
@@ -96,7 +105,8 @@ def open(
     known = unlocking.by_passphrase(means) if isinstance(means, str) else means
     _, keys = unlocking.unlock(location, found.repository, known)
     config.verify(authenticated, keys)
-    return Repository(location, keys, random=random, clock=clock, workers=workers)
+    index = indexes.Index(location, keys, on_damage=on_damage)
+    return Repository(location, keys, random=random, clock=clock, workers=workers, index=index)
 
 
 class Repository:
@@ -147,6 +157,9 @@ class Repository:
         self.index.refresh()
         bits = exports.id_bits(export)
         found = self._manifest(bits, exports.EXPORT_ID_BITS, to_keep=to_keep) if bits else None
+        if found is None and bits and not to_keep and self._must_be_there(export):
+            self.index.search_packs(bits, exports.EXPORT_ID_BITS)
+            found = self._manifest(bits, exports.EXPORT_ID_BITS, to_keep=False)
         if found is None:
             raise failures.ExportMissing(
                 f"there is no export {export} in the repository at {self.location.url}",
@@ -154,6 +167,25 @@ class Repository:
                 context={"export": export},
             )
         return found
+
+    def _must_be_there(self, export: ids.ExportId) -> bool:
+        """Tell whether an export that the index does not name is worth looking for in the packs."""
+        return bool(self.index.damaged) or any(
+            reference.export == export
+            for point in self.points(on_damaged=lambda _: None)
+            for reference in point.exports
+        )
+
+    def base(self, export: ids.ExportId) -> exports.Manifest | None:
+        """Return an export that a new one may take from what did not change; None if there is none.
+
+        Beside a damaged index there is none: nobody knows whether all of it can still be found.
+        """
+        try:
+            found = self.manifest(export, to_keep=True)
+        except failures.ExportMissing:
+            return None
+        return None if self.index.damaged else found
 
     def _manifest(self, chunk: bytes, bits: int, *, to_keep: bool) -> exports.Manifest | None:
         records_found = self.index.find_all(chunk, bits, to_keep=to_keep)
@@ -177,7 +209,7 @@ class Repository:
 
     def _manifest_records(self) -> list[records.Record]:
         kind = crypto.Kind.MANIFEST
-        return sorted({record for segment in self.index.parts for record in segment if record.kind == kind})
+        return sorted({record for record in self.index.entries() if record.kind == kind})
 
     def is_deleted(self, manifest: records.Record) -> bool:
         """Tell whether an export was deleted by itself."""
@@ -249,6 +281,7 @@ class Repository:
 
         Raises:
             ExportInUse: While a restore point names it.
+            RepositoryDamaged: If the index is.
         """
         for point in self.points():
             if any(reference.export == export for reference in point.exports):
@@ -261,6 +294,8 @@ class Repository:
         if bits is None:
             return
         self.index.refresh()
+        # A place that cannot be found could not be marked.
+        self.index.refuse_damage()
         found = list(self.index.find_all(bits, exports.EXPORT_ID_BITS))
         places = [(record.pack, record.ordinal) for record in found if record.kind == crypto.Kind.MANIFEST]
         deletions.add(self.location, self.keys, export, places, self.random)
@@ -273,6 +308,7 @@ class Repository:
 
         Raises:
             ExportMissing: If one of its exports is not there, or a pruning has condemned it.
+            RepositoryDamaged: If one of its exports is not there, and the index is damaged.
             RepositoryLocked: If the lock was lost meanwhile.
         """
         name = points.name_of(point.id)
@@ -283,9 +319,17 @@ class Repository:
         # Otherwise pruning could remove an export after it was found, and before it sees the restore point.
         with self.lock(locks.Use.SHARED, run=point.run) as lock:
             for reference in point.exports:
-                self.manifest(reference.export, to_keep=True)
+                self._refuse_missing(reference.export)
             lock.confirm_if_due()
             return self._put_point(name, point)
+
+    def _refuse_missing(self, export: ids.ExportId) -> None:
+        try:
+            self.manifest(export, to_keep=True)
+        except failures.ExportMissing:
+            # Beside a damaged index it may be there, and count again when that was repaired.
+            self.index.refuse_damage()
+            raise
 
     def _put_point(self, name: str, point: RestorePoint) -> RestorePoint:
         # A damaged one must not keep anybody from making a new one.
@@ -339,26 +383,7 @@ class Repository:
             RestorePointMissing: If there is none.
             UsageError: RT420 if there are several.
         """
-        names = (
-            [info.name for info in self.location.list(points.name_of(prefix))]
-            if prefix and ids.parse_base32(prefix) is not None
-            else []
-        )
-        if points.name_of(prefix) in names:
-            names = [points.name_of(prefix)]
-        if not names:
-            raise failures.RestorePointMissing(
-                f'there is no restore point "{prefix}" in the repository at {self.location.url}',
-                hint="list them with `runner restore-points list`",
-            )
-        if len(names) > 1:
-            shown = ", ".join(name.removeprefix(points.PREFIX) for name in names[:5])
-            raise errors.UsageError(
-                f'"{prefix}" is the beginning of {len(names)} restore points',
-                code="RT420",
-                hint=f"choose one of: {shown}",
-            )
-        return ids.RestorePointId(names[0].removeprefix(points.PREFIX))
+        return points.find(self.location, prefix)
 
     def delete_point(self, point: ids.RestorePointId) -> None:
         """Remove a restore point; succeeds if it does not exist. Its space is freed by the next pruning."""

@@ -15,7 +15,6 @@ from runner.repository import (
     chunking,
     contents,
     exports,
-    failures,
     tree_base,
     tree_entries,
     tree_entry,
@@ -64,22 +63,21 @@ def backup_tree(
 
     Raises:
         PermanentError: RT315 for a missing root, RT313 for an unreadable file.
+        RepositoryDamaged: If not all of the base can be found.
     """
-    with repo.writer(token=token, cancel=cancel, run=run) as sink, closing(_pages_of(repo, base)) as pages:
-        capture = _Capture(repo, sink, tree_base.BaseEntries(pages), cancel, progress, warn)
-        tree_walk.Walk(scope, capture.visit, cancel=cancel, warn=warn).run()
-        return capture.finish(source, scope, incremental=base is not None)
+    with repo.writer(token=token, cancel=cancel, run=run) as sink:
+        parent = None if base is None else repo.base(base)
+        with closing(_pages_of(repo, parent)) as pages:
+            capture = _Capture(repo, sink, tree_base.BaseEntries(pages), cancel, progress, warn)
+            tree_walk.Walk(scope, capture.visit, cancel=cancel, warn=warn).run()
+        if parent is not None:
+            repo.index.refuse_damage()
+        return capture.finish(source, scope, incremental=parent is not None)
 
 
-def _pages_of(repo: Repository, base: ids.ExportId | None) -> Generator[tree_base.Page, None, None]:
-    """Yield the list of the base; nothing when there is no base any more, then all files are read."""
-    if base is None:
-        return
-    try:
-        manifest = repo.manifest(base, to_keep=True)
-    except failures.ExportMissing:
-        return
-    if manifest.kind == tree_entries.KIND:
+def _pages_of(repo: Repository, manifest: exports.Manifest | None) -> Generator[tree_base.Page, None, None]:
+    """Yield the list of the base; without one all files are read."""
+    if manifest is not None and manifest.kind == tree_entries.KIND:
         yield from tree_base.pages(repo.reader(), tree_entries.nodes_of(manifest))
 
 

@@ -52,19 +52,20 @@ def export_volume(
 
     Raises:
         RepositoryLocked: If the lock of the export was lost.
+        RepositoryDamaged: If not all of the base can be found.
     """
     size = reader.size_bytes
     with repo.writer(token=token, cancel=cancel, run=run) as writer:
         # Only under the lock of the writer is it certain that no pruning takes the base away.
         stats = writer.stats
-        parent, reason = _parent(repo, base)
-        if parent is not None and isinstance(changed, Incomparable):
-            reason = changed.reason
+        parent, reason = _parent(repo, base, changed)
         method, extents = _to_read(parent, changed, reader)
         source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().fetch)
         capture = volume_capture.Capture(writer, reader, source_map, keep=method == "changed", progress=progress)
         root = capture.run(regions.regions(extents, size))
         confirm()
+        if parent is not None:
+            repo.index.refuse_damage()
         body: dict[str, CborValue] = {"size": size, "chunkSize": CHUNK, "level": capture.level}
         kept = None if facts is None else {**facts, **_way(method, reason, stats.bytes_read, size)}
         export = writer.finish(
@@ -95,15 +96,18 @@ def _roots(root: bytes) -> list[bytes]:
     return [] if root == HOLE else [root]
 
 
-def _parent(repo: repository.Repository, base: ids.ExportId | None) -> tuple[volume_map.VolumeRoot | None, str]:
+def _parent(
+    repo: repository.Repository, base: ids.ExportId | None, changed: Iterator[Extent] | Incomparable
+) -> tuple[volume_map.VolumeRoot | None, str]:
     if base is None:
         return None, "there is no earlier export"
-    try:
-        return volume_map.VolumeRoot.of(
-            repo.manifest(base, to_keep=True)
-        ), "the snapshot of the earlier export was compared"
-    except failures.ExportMissing:
-        return None, f"the earlier export {base} is gone"
+    found = repo.base(base)
+    if found is not None:
+        compared = "the snapshot of the earlier export was compared"
+        return volume_map.VolumeRoot.of(found), changed.reason if isinstance(changed, Incomparable) else compared
+    if repo.index.damaged:
+        return None, "the index of the repository is damaged"
+    return None, f"the earlier export {base} is gone"
 
 
 def _way(method: str, reason: str, bytes_read: int, size_bytes: int) -> dict[str, CborValue]:

@@ -62,18 +62,13 @@ def init(console: consoles.Console, location: str | None, passphrase_file: Path 
 def check(console: consoles.Console, read_data: int | None, location: str | None, passphrase_file: Path | None) -> int:
     """Look for damage, and name the restore points that it concerns.
 
-    Without --read-data only what the repository knows about its data is read. Nothing is changed; the
-    location may be read-only.
+    Without --read-data only what the repository knows about its data is read. Nothing is changed; the location may be
+    read-only, and exports, restores and a pruning may go on meanwhile.
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
     with working.watched(console, app.clock, "checking", unit="packs") as progress:
         report = checks.check(repository, read_data is not None, percent=read_data or 100, progress=progress)
-    if not report.locked:
-        console.note(
-            "the location is read-only, so this check could not lock it: "
-            "objects that vanished meanwhile may have been pruned from elsewhere"
-        )
     console.result(shapes.of(report), lambda: _report(console, report))
     if report.problems:
         raise failures.RepositoryDamaged(
@@ -126,6 +121,8 @@ command.add_command(repository_stats.stats)
 def _remedy(report: checks.Report) -> str:
     concerned = sorted({point[:8] for problem in report.problems for point in problem.restore_points})
     damaged = {problem.object.partition("/")[0] for problem in report.problems}
+    if damaged <= {"index", "gc"}:
+        return "run `runner repository repair`, which rebuilds the index"
     first = "run `runner repository repair`, which rebuilds the index; then " if damaged & {"index", "gc"} else ""
     if not concerned:
         return f"{first}no restore point needs what is damaged; put the objects back from a copy of the repository"

@@ -174,7 +174,7 @@ def test_lock_that_is_renamed_is_no_lock_of_anybody(filled: repository.Repositor
         (name,) = [info.name for info in filled.location.list("locks/")]
         data = filled.location.get(name)
     filled.location.put("locks/prune-0000000000000000", [data])
-    with pytest.raises(failures.RepositoryLocked, match="unreadable"), reopen(filled).lock(locks.Use.CHECK):
+    with pytest.raises(failures.RepositoryLocked, match="unreadable"), reopen(filled).lock(locks.Use.PRUNE):
         pass
 
 

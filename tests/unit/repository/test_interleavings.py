@@ -1,4 +1,4 @@
-"""Exports, a restore and prunings at the same time: the real code, in many orders of its calls of the location."""
+"""Exports, a restore, a check and prunings at the same time: the real code, in many orders of its calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from runner.base import clock, owner
 from runner.locations import memory
-from runner.repository import check, expired, failures, index, locks, prune, repository, survey
+from runner.repository import check, crypto, expired, failures, index, locks, prune, repository, survey
 from tests import effort
 from tests.unit.repository.interleaving import Killed, Schedule, Stage, Staged
 from tests.unit.repository.making import START, contents, make, noise, point, put
@@ -53,17 +53,24 @@ def other_machines(monkeypatch: pytest.MonkeyPatch) -> None:
 class World:
     """One location and what the programs do with it."""
 
-    def __init__(self, *, delay: float = 0.0, kills: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        delay: float = 0.0,
+        kills: dict[str, int] | None = None,
+        filled: tuple[dict[str, bytes], repository.Repository] | None = None,
+    ) -> None:
         self.time = clock.FakeClock(START)
         self.location = memory.Memory(clock=self.time, listing_delay=delay)
-        for name, data in objects()[0].items():
+        stored, self._repo = filled or objects()
+        for name, data in stored.items():
             self.location.put(name, [data])
         self.time.advance(delay + 60)
         self.stage = Stage(kills=kills or {})
 
     def opened(self, program: str = "") -> repository.Repository:
         where = Staged(self.location, self.stage, program) if program else self.location
-        return repository.Repository(where, objects()[1].keys, random=objects()[1].random, clock=self.time, workers=1)
+        return repository.Repository(where, self._repo.keys, random=self._repo.random, clock=self.time, workers=1)
 
     def export(self, program: str) -> str:
         repo = self.opened(program)
@@ -78,12 +85,20 @@ class World:
     def prune(self, program: str) -> prune.PruneResult:
         return prune.prune(self.opened(program), unfinished=timedelta(0))
 
+    def check(self) -> tuple[check.Problem, ...]:
+        return check.check(self.opened("check"), read_data=True).problems
+
+    def delete(self) -> None:
+        self.opened("delete").delete_point(self.opened().point("aaaaaaaa").id)
+
     def sleep(self) -> None:
         self.stage.call("sleep", lambda: self.time.advance(LATE))
 
     def bodies(self, names: Sequence[str]) -> dict[str, Callable[[], object]]:
         known: dict[str, Callable[[], object]] = {
             "restore": self.restore,
+            "check": self.check,
+            "delete": self.delete,
             "sleep": self.sleep,
             **{name: functools.partial(self.prune, name) for name in ("prune", "again")},
             **{name: functools.partial(self.export, name) for name in EXPORTS},
@@ -156,12 +171,13 @@ def play(names: Sequence[str], schedule: Schedule, world: World, *, may_fail: bo
             if not isinstance(outcome, expected):
                 raise outcome
     assert outcomes.get("restore", True) is True or isinstance(outcomes["restore"], Killed)
+    assert outcomes.get("check", ()) == ()
     world.assert_whole()
     world.assert_nothing_left()
     return outcomes
 
 
-ALL = ("w", "v", "prune", "restore")
+ALL = ("w", "v", "prune", "restore", "check")
 
 
 def in_any_order(seed: int) -> None:
@@ -170,7 +186,7 @@ def in_any_order(seed: int) -> None:
 
 
 def two_prunings(seed: int) -> None:
-    play(("w", "v", "prune", "again", "restore"), shuffled(seed, switch=0.05), World(), may_fail=False)
+    play(("w", "v", "prune", "again", "restore", "check"), shuffled(seed, switch=0.05), World(), may_fail=False)
 
 
 def lagging(seed: int) -> None:
@@ -180,7 +196,7 @@ def lagging(seed: int) -> None:
 def sleeping_and_killed(seed: int) -> None:
     draw = random.Random(seed)
     kills = {draw.choice(["w", "v", "prune", "again"]): draw.randrange(1, 60) for _ in range(draw.randrange(3))}
-    names = ("w", "v", "prune", "again", "restore", "sleep")
+    names = ("w", "v", "prune", "again", "restore", "check", "sleep")
     play(names, shuffled(seed, switch=draw.choice([0.05, 0.2, 0.5])), World(kills=kills), may_fail=True)
 
 
@@ -223,6 +239,11 @@ SCRIPTS = [
     ("prune *", "w", "prune"),
     ("prune *", "restore", "prune"),
     ("restore *", "w", "prune", "restore"),
+    ("check *", "w", "prune", "check"),
+    ("check *", "delete", "prune", "check"),
+    ("check *", "prune", "w", "again", "check"),
+    ("prune *", "check", "prune"),
+    ("w *", "check", "w"),
     ("v *", "prune", "w", "v", "again"),
     WHILE_OTHERS_WAIT,
     ("prune *", "again", "w", "prune"),
@@ -263,6 +284,7 @@ MUTATIONS = {
         lambda _: frozenset(),
         ("w *", "sleep", "prune", "again", "w"),
     ),
+    "a check does not look again": (check._Check, "_is_settled", lambda *_: True, ("check *", "w", "prune", "check")),
 }
 
 
@@ -274,3 +296,32 @@ def test_without_a_part_of_the_protocol_something_is_lost(mutation: str, monkeyp
         monkeypatch.setattr(locks.Lock, "ensure", lambda _: None)
     with pytest.raises((failures.RepositoryDamaged, AssertionError)):
         play_script(steps, 1)
+
+
+@functools.cache
+def spoiled() -> tuple[dict[str, bytes], repository.Repository]:
+    """Return a repository in which a chunk of the restore point is not what its id says; pruning packs it anew."""
+    repo = make(workers=1)
+    wrong, name = noise("wrong", 400), crypto.Keys.chunk_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            crypto.Keys, "chunk_id", lambda keys, kind, data: name(keys, kind, SHARED if data == wrong else data)
+        )
+        put(repo, "old", LARGE, wrong)
+    repo.put_point(point("aaaaaaaa", put(repo, "kept", *KEPT)))
+    return {info.name: repo.location.get(info.name) for info in repo.location.list("")}, repo
+
+
+@pytest.mark.parametrize("steps", [("check *", "prune", "check"), ("prune *", "check", "prune")], ids="-".join)
+def test_a_check_misses_no_damage_that_a_pruning_takes_elsewhere(steps: Sequence[str]) -> None:
+    count = 0
+    for calls in range(1, 80, 2):
+        world = World(filled=spoiled())
+        outcomes = world.stage.run(world.bodies(["check", "prune"]), scripted(steps, calls))
+        assert isinstance(outcomes["prune"], prune.PruneResult)
+        count += outcomes["prune"].packs_rewritten
+        problems = outcomes["check"]
+        assert isinstance(problems, tuple)
+        # Between its phases, pruning leaves the chunk in both packs.
+        assert {name for problem in problems for name in problem.restore_points} == {"aaaaaaaa"}
+    assert count == 40

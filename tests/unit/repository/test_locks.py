@@ -1,4 +1,4 @@
-"""Exports go with everything, prunings and checks exclude each other, and the locks of dead processes count no more."""
+"""Exports go with everything, prunings exclude each other, and the locks of dead processes count no more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from runner.base import cancel, clock, owner
 from runner.locations import directory, memory
+from runner.registry import location as locations
 from runner.repository import encoding, failures, locks, prune, repository
+from runner.testing import faults
 from tests.unit.repository.making import CHEAP, START, make, put, reopen
 
 
@@ -36,18 +38,12 @@ def plant(repo: repository.Repository, name: str, **changed: object) -> None:
     ("first", "second", "allowed"),
     [
         ("shared", "shared", True),
-        ("shared", "check", True),
         ("shared", "prune", True),
-        ("check", "shared", True),
-        ("check", "check", True),
-        # Pruning goes beside a check, but removes nothing meanwhile.
-        ("check", "prune", True),
         ("prune", "shared", True),
-        ("prune", "check", False),
         ("prune", "prune", False),
     ],
 )
-def test_prunings_go_alone_and_no_check_begins_beside_one(first: str, second: str, allowed: bool) -> None:
+def test_of_prunings_there_is_one_at_a_time(first: str, second: str, allowed: bool) -> None:
     repo = make()
     with repo.lock(locks.Use(first)):
         other = reopen(repo).lock(locks.Use(second))
@@ -94,10 +90,10 @@ def test_lock_of_another_machine_counts_until_it_was_not_refreshed_for_30_minute
     repo = make(location, clock=time)
     plant(repo, "prune-0000000000000000", **change)
     time.advance(timedelta(minutes=29).total_seconds())
-    with pytest.raises(failures.RepositoryLocked), repo.lock(locks.Use.CHECK):
+    with pytest.raises(failures.RepositoryLocked), repo.lock(locks.Use.PRUNE):
         pass
     time.advance(timedelta(minutes=2).total_seconds())
-    with repo.lock(locks.Use.CHECK):
+    with repo.lock(locks.Use.PRUNE):
         assert len(held(repo)) == 1
     # Should its holder come back, it finds out that it has lost the lock.
     assert [info.name for info in location.list("gc/expired/")] == ["gc/expired/prune-0000000000000000"]
@@ -130,10 +126,10 @@ def test_export_whose_lock_was_taken_away_fails_before_it_can_be_found() -> None
 def test_export_that_cannot_begin_leaves_no_lock() -> None:
     repo = make()
     put(repo, "a", b"data")
-    segment = next(info.name for info in repo.location.list("index/"))
-    repo.location.put(segment, [b"damaged"], overwrite=True)
-    with pytest.raises(failures.RepositoryDamaged):
-        put(reopen(repo), "b", b"data")
+    away = locations.LocationUnavailable("it does not answer")
+    faulty = faults.FaultyLocation(repo.location, faults.FaultSet(faults.Fault(method="list", call=0, error=away)))
+    with pytest.raises(locations.LocationUnavailable):
+        put(repository.Repository(faulty, repo.keys, random=repo.random, clock=repo.clock), "b", b"data")
     assert held(repo) == []
 
 
@@ -142,7 +138,7 @@ def test_listing_that_lags_is_waited_for() -> None:
     location = memory.Memory(clock=time, listing_delay=5.0)
     repo = make(location, clock=time)
     time.advance(10)
-    with repo.lock(locks.Use.PRUNE), pytest.raises(failures.RepositoryLocked), reopen(repo).lock(locks.Use.CHECK):
+    with repo.lock(locks.Use.PRUNE), pytest.raises(failures.RepositoryLocked), reopen(repo).lock(locks.Use.PRUNE):
         pass
 
 

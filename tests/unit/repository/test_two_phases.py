@@ -122,16 +122,6 @@ def test_a_dry_run_says_what_would_be_condemned_and_for_whom_it_would_wait() -> 
     assert free == prune.prune(repo, unfinished=NOW)
 
 
-def test_pruning_removes_nothing_beside_a_check() -> None:
-    repo, kept = used()
-    with reopen(repo).lock(locks.Use.CHECK):
-        result = prune.prune(repo, unfinished=NOW)
-        assert (result.packs_condemned, result.packs_removed) == (1, 0)
-        assert result.waiting_for[0].startswith("check lock of process ")
-        assert export(reopen(repo), "kept") == [kept]
-    assert prune.prune(repo, unfinished=NOW).packs_removed == 1
-
-
 def test_a_condemnation_that_cannot_be_read_holds_up_exports_but_no_restore_and_no_pruning() -> None:
     repo, kept = used()
     with reopen(repo).lock(locks.Use.SHARED):

@@ -1,0 +1,55 @@
+"""Chunks that packs hold and no index segment names: found by the directories of the packs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from concurrent import futures
+
+from runner.base import ids
+from runner.registry import location as locations
+from runner.repository import crypto, failures, overlay, packs, records, segments
+
+_THREADS = 8
+
+
+def unnamed(location: locations.Location, keys: crypto.Keys, named: Iterable[records.Record]) -> segments.Segment:
+    """Return a segment, kept in memory only, of all chunks that lie in packs and that the index does not name.
+
+    Args:
+        location: Where the repository is.
+        keys: Its keys.
+        named: What the index names.
+    """
+    places: defaultdict[bytes, bytearray] = defaultdict(bytearray)
+    for record in named:
+        bits, byte = places[record.pack], record.ordinal >> 3
+        bits.extend(bytes(max(0, byte + 1 - len(bits))))
+        bits[byte] |= 1 << (record.ordinal & 7)
+    entries = {
+        pack: lost
+        for pack, directory in _directories(location, keys)
+        if (lost := [record.entry() for record in directory if not _is_set(places.get(pack, b""), record.ordinal)])
+    }
+    place = overlay.Overlay(location)
+    name = segments.write(place, keys, entries, ids.random_bytes, lock="")
+    return segments.Segment(place, keys, name, place.stat(segments.PREFIX + name).size)
+
+
+def _is_set(bits: bytes | bytearray, number: int) -> bool:
+    return number >> 3 < len(bits) and bool(bits[number >> 3] & 1 << (number & 7))
+
+
+def _directories(location: locations.Location, keys: crypto.Keys) -> Iterator[tuple[bytes, list[records.Record]]]:
+    def read(info: locations.ObjectInfo) -> tuple[bytes, list[records.Record]]:
+        salt = records.salt_of(info.name)
+        if salt is None:
+            return b"", []
+        try:
+            return salt, packs.read_directory(location, keys, salt, info.size)
+        except (locations.ObjectMissing, failures.RepositoryDamaged):
+            # Pruned, or damaged; then who reads a chunk of it says that it is nowhere.
+            return salt, []
+
+    with futures.ThreadPoolExecutor(_THREADS, thread_name_prefix="recover") as pool:
+        yield from pool.map(read, location.list(packs.PREFIX))

@@ -49,6 +49,12 @@ class Neighbours:
                 self._count(record.pack)
         return record
 
+    def forget(self, pack: bytes) -> None:
+        """Forget what lay in a pack that has vanished; the index knows where it lies now."""
+        with self._lock:
+            self._opened = deque(each for each in self._opened if each[0] != pack)
+            self._close(pack)
+
     def _count(self, pack: bytes) -> None:
         self._asked[pack] += 1
         if self._asked[pack] == _WORTH_READING:

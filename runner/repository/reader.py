@@ -162,6 +162,8 @@ class Reader:
         if moved:
             # Pruning packs chunks anew and removes the old pack; the new place is in the index before that.
             self._index.refresh()
+        for pack in {old.pack for old, _ in moved}:
+            self._neighbours.forget(pack)
         for old, number in moved:
             record, data = self._fetch_elsewhere(old, number)
             yield number, unpack(record, data)

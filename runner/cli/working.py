@@ -21,6 +21,8 @@ _EVERY_S = 0.25
 
 # Called with how much is done, and how much there is in all, if that is known; from any thread.
 Report = Callable[[int, int | None], None]
+# The same for work in several stages: the name of the stage, and what it counts, come first.
+StageReport = Callable[[str, str, int, int], None]
 
 
 @contextlib.contextmanager
@@ -46,6 +48,21 @@ def watched(console: consoles.Console, clock: clocks.Clock, name: str, *, unit: 
         yield lambda done, total: show.progress(
             host.Progress(node=name, completed=done, total=total, unit=unit, description="")
         )
+
+
+@contextlib.contextmanager
+def in_stages(console: consoles.Console, clock: clocks.Clock) -> Iterator[StageReport]:
+    """Do what `watched` does for work in several stages, one after the other."""
+    with terminable(), contextlib.ExitStack() as stack:
+        shown: dict[str, Report] = {}
+
+        def report(stage: str, unit: str, done: int, total: int) -> None:
+            if stage not in shown:
+                stack.close()
+                shown[stage] = stack.enter_context(watched(console, clock, stage, unit=unit))
+            shown[stage](done, total)
+
+        yield report
 
 
 @contextlib.contextmanager

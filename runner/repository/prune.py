@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+import functools
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import timedelta
+from enum import StrEnum
 
 import msgspec
 from msgspec import structs
@@ -34,6 +36,23 @@ UNFINISHED = timedelta(hours=24)
 _LEAST_GAIN = 16 * 1024
 
 
+class Stage(StrEnum):
+    """What a pruning is at."""
+
+    MARKING = "finding what is needed"
+    PACKING = "packing anew"
+    REMOVING = "removing"
+
+    @property
+    def unit(self) -> str:
+        """What is counted meanwhile."""
+        return {Stage.MARKING: "chunks", Stage.PACKING: "bytes", Stage.REMOVING: "packs"}[self]
+
+
+# Called with how much is done, and of how much.
+Progress = Callable[[Stage, int, int], None]
+
+
 class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
     """What pruning did, or would do.
 
@@ -47,6 +66,10 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
         packs_locked: Packs among those kept that nothing needs, but whose retention has not ended.
         bytes_freed: By how much the packs became smaller together.
         bytes_condemned: How large the condemned packs are.
+        bytes_kept: How large the packs are that stay.
+        chunks_kept: Chunks that are needed.
+        chunks_removed: Chunks that nothing needed and that are gone with their packs.
+        chunks_condemned: Chunks that nothing needs so far in packs that are condemned.
         waiting_for: Who has to finish before what is condemned can be removed; empty if nothing is.
     """
 
@@ -61,6 +84,10 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
     packs_locked: int
     bytes_freed: int
     bytes_condemned: int = 0
+    bytes_kept: int = 0
+    chunks_kept: int = 0
+    chunks_removed: int = 0
+    chunks_condemned: int = 0
     waiting_for: tuple[str, ...] = ()
 
 
@@ -70,6 +97,7 @@ def prune(
     unfinished: timedelta = UNFINISHED,
     dry_run: bool = False,
     cancel: cancels.CancelToken | None = None,
+    progress: Progress = lambda *_: None,
 ) -> PruneResult:
     """Remove what nobody needs. It may be interrupted at any moment without harm, and be run again.
 
@@ -81,6 +109,7 @@ def prune(
             runs that have not ended are kept in any case.
         dry_run: Whether to change nothing.
         cancel: Says when to give up.
+        progress: Called now and then.
 
     Raises:
         RepositoryLocked: While somebody else prunes or repairs the repository.
@@ -89,18 +118,20 @@ def prune(
     token = cancel or cancels.CancelToken()
     with repo.lock(locks.Use.PRUNE) as lock:
 
-        def progress() -> None:
+        def report(stage: Stage, done: int, total: int) -> None:
             token.raise_if_cancelled()
             lock.confirm_if_due()
+            progress(stage, done, total)
 
-        rules = survey.Rules(unfinished=unfinished, now=lock.stored_at(), progress=progress)
+        marking = functools.partial(report, Stage.MARKING)
+        rules = survey.Rules(unfinished=unfinished, now=lock.stored_at(), progress=marking)
         # With an index of its own, so that it learns anew whose segments are to be trusted, and bears no damage.
         index = indexes.Index(repo.location, repo.keys, strict=True)
         view = repository.Repository(
             repo.location, repo.keys, random=repo.random, clock=repo.clock, workers=repo.workers, index=index
         )
         try:
-            return _Prune(view, lock, rules, dry_run=dry_run).run()
+            return _Prune(view, lock, rules, report, dry_run=dry_run).run()
         except (locations.ObjectMissing, failures.RepositoryDamaged):
             # Another pruning that took this one for dead may be at work; then nothing is damaged.
             lock.ensure()
@@ -121,10 +152,19 @@ def _is_worth_moving(pack: survey.Pack) -> bool:
 
 
 class _Prune:
-    def __init__(self, repo: repository.Repository, lock: locks.Lock, rules: survey.Rules, *, dry_run: bool) -> None:
+    def __init__(
+        self,
+        repo: repository.Repository,
+        lock: locks.Lock,
+        rules: survey.Rules,
+        report: Progress,
+        *,
+        dry_run: bool,
+    ) -> None:
         self._repo = repo
         self._lock = lock
         self._rules = rules
+        self._report = report
         self._dry_run = dry_run
         self._locked: set[bytes] = set()
         self._rewritten: set[bytes] = set()
@@ -190,8 +230,9 @@ class _Prune:
     def _rewrite(self, found: Survey) -> None:
         """Pack the live chunks of some packs anew."""
         live: dict[bytes, list[records.Record]] = {salt: [] for salt in self._rewritten}
+        total = sum(found.packs[salt].live for salt in live)
         for segment in found.segments if live else ():
-            self._rules.progress()
+            self._report(Stage.PACKING, 0, total)
             for number, record in enumerate(segment):
                 if record.pack in live and found.reached.is_set(segment.name, number):
                     live[record.pack].append(record)
@@ -199,8 +240,8 @@ class _Prune:
         packer = packing.Packer(self._repo.location, self._repo.keys, self._repo.random, moved.__setitem__)
         try:
             for wanted in live.values():
-                self._rules.progress()
                 self._move(wanted, packer)
+                self._report(Stage.PACKING, packer.bytes_stored, total)
             packer.flush()
         finally:
             packer.shutdown()
@@ -242,9 +283,9 @@ class _Prune:
         compaction.compact(self._repo, self._lock, found, compaction.Losses(packs=gone, manifests=manifests))
         compaction.remove_replaced(self._repo, self._lock)
         self._lock.confirm()
-        for salt in gone:
-            self._lock.confirm_if_due()
+        for number, salt in enumerate(gone, 1):
             self._repo.location.delete(records.pack_name(salt))
+            self._report(Stage.REMOVING, number, len(gone))
         self._forget(sentence.ripe, ripe)
         pending.delete_stale(self._repo.location, self._rules.now, settled=found.needed)
         named = {segment.lock for segment in (*self._repo.index.parts, *self._repo.index.replaced)}
@@ -281,23 +322,28 @@ class _Prune:
 
     def _result(self, first: Survey, last: Survey, sentence: _Sentence) -> PruneResult:
         ripe, waiting = condemned.together(sentence.ripe), condemned.together(sentence.waiting)
-        sizes = {salt: pack.size for found in (first, last) for salt, pack in found.packs.items()}
+        known = {**last.packs, **first.packs}
         # What was packed anew, or would be, still looked needed when that was decided.
         moved = self._rewritten if self._dry_run else set()
         gone = self._unneeded(ripe, last) | (moved & ripe.packs)
         left = self._unneeded(waiting, last) | (self._rewritten & waiting.packs)
-        freed = sum(sizes[salt] for salt in gone) - sum(each.moved for each in sentence.ripe)
+        kept = frozenset(first.packs) - gone - left
+        freed = sum(known[salt].size for salt in gone) - sum(each.moved for each in sentence.ripe)
         return PruneResult(
             exports_kept=last.exports_kept,
             exports_removed=len(ripe.manifests & frozenset(last.dead)),
             exports_condemned=len(waiting.manifests & frozenset(last.dead)),
-            packs_kept=len(first.packs) - len(gone & frozenset(first.packs)) - len(left & frozenset(first.packs)),
+            packs_kept=len(kept),
             packs_rewritten=len(self._rewritten),
             packs_removed=len(gone - self._rewritten),
             packs_condemned=len(left),
             packs_spared=len((ripe.packs & frozenset(last.packs)) - gone),
             packs_locked=len(self._locked),
             bytes_freed=max(0, freed),
-            bytes_condemned=sum(sizes[salt] for salt in left),
+            bytes_condemned=sum(known[salt].size for salt in left),
+            bytes_kept=sum(known[salt].size for salt in kept),
+            chunks_kept=sum(pack.chunks_live for pack in last.packs.values()),
+            chunks_removed=sum(known[salt].chunks - known[salt].chunks_live for salt in gone),
+            chunks_condemned=sum(known[salt].chunks - known[salt].chunks_live for salt in left),
             waiting_for=sentence.waiting_for,
         )

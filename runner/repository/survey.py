@@ -27,10 +27,12 @@ from runner.repository import index as indexes
 
 
 class Pack(msgspec.Struct):
-    """A pack: its length, and how many bytes of it are needed and nowhere better."""
+    """A pack: its length, and how many bytes of it are needed and nowhere better; the same of its chunks."""
 
     size: int
     live: int = 0
+    chunks: int = 0
+    chunks_live: int = 0
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,12 +70,13 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         unfinished: Exports younger than this are.
         now: The time of the location, by which marks of runs that have not ended grow old.
-        progress: Called often; raises when the work is to be given up.
+        progress: Called often, with how many chunks were found to be needed and of how many, and at last with all of
+            them; raises when the work is to be given up.
     """
 
     unfinished: timedelta
     now: datetime
-    progress: Callable[[], None]
+    progress: Callable[[int, int], None]
 
 
 def listing(repo: repository.Repository) -> frozenset[str]:
@@ -135,6 +138,11 @@ class _Surveyor:
         self._reached = marks.Marks(repo.index, self._rank)
         self._chunks = repo.reader()
         self._found = _Found()
+        self._needed = 0
+        self._count = sum(segment.count for segment in self._segments)
+
+    def _progress(self) -> None:
+        self._rules.progress(self._needed, self._count)
 
     def run(
         self,
@@ -145,6 +153,7 @@ class _Surveyor:
     ) -> Survey:
         self._mark(promised, needed, awaited)
         self._weigh()
+        self._rules.progress(self._count, self._count)
         found = self._found
         return Survey(
             listing=listed,
@@ -206,20 +215,24 @@ class _Surveyor:
         # After an interrupted pruning the same record may stand in two segments.
         self._found.kept += self._reached.set(place)
         for _ in self._reached.walk(manifest, self._chunks, cancels.CancelToken(), _refuse):
-            self._rules.progress()
+            self._needed += 1
+            self._progress()
 
     def _weigh(self) -> None:
         for place in self._places():
+            pack = self._packs.get(place.record.pack)
+            if pack is not None:
+                pack.chunks += 1
             if not self._reached.is_set(place.segment, place.number):
                 continue
-            pack = self._packs.get(place.record.pack)
             if pack is None:
                 raise failures.damaged(records.pack_name(place.record.pack), "it is missing")
             pack.live += place.record.stored
+            pack.chunks_live += 1
 
     def _places(self) -> Iterator[indexes.Place]:
         for segment in self._segments:
-            self._rules.progress()
+            self._progress()
             for number, record in enumerate(segment):
                 yield indexes.Place(segment.name, number, record)
 

@@ -101,8 +101,13 @@ def prune(
     """
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
-    with working.watched(console, app.clock, "pruning"):
-        done = pruning.prune(repository, unfinished=_duration(unfinished), dry_run=dry_run)
+    with working.in_stages(console, app.clock) as report:
+        done = pruning.prune(
+            repository,
+            unfinished=_duration(unfinished),
+            dry_run=dry_run,
+            progress=lambda stage, count, total: report(stage, stage.unit, count, total),
+        )
     if not dry_run:
         repository.location.sweep()
     console.result({**shapes.of(done), "dryRun": dry_run}, lambda: _pruned(done, dry_run=dry_run))
@@ -143,8 +148,12 @@ def _pruned(done: pruning.PruneResult, *, dry_run: bool) -> Iterator[str]:
     freed = quantities.bytes_for_people(done.bytes_freed)
     yield (
         f"{'would free' if dry_run else 'freed'} {freed}: {phrases.count(done.packs_removed, 'pack')} removed, "
-        f"{done.packs_rewritten} rewritten, {done.packs_kept} kept"
-        + (f"; {done.packs_locked} of these are locked by their retention" if done.packs_locked else "")
+        f"{done.packs_rewritten} rewritten, {phrases.count(done.chunks_removed, 'chunk')} gone"
+    )
+    yield (
+        f"kept {quantities.bytes_for_people(done.bytes_kept)}: {phrases.count(done.packs_kept, 'pack')}, "
+        f"{phrases.count(done.chunks_kept, 'chunk')} needed"
+        + (f"; {done.packs_locked} of these packs are locked by their retention" if done.packs_locked else "")
     )
     if done.packs_spared:
         yield f"{phrases.count(done.packs_spared, 'pack')} condemned earlier and needed again since, so kept"
@@ -152,8 +161,8 @@ def _pruned(done: pruning.PruneResult, *, dry_run: bool) -> Iterator[str]:
         verb = "would be condemned" if dry_run else "condemned"
         size = quantities.bytes_for_people(done.bytes_condemned)
         yield (
-            f"{verb}: {size} in {phrases.count(done.packs_condemned, 'pack')} that a later pruning removes, "
-            "when these have finished:"
+            f"{verb}: {size} in {phrases.count(done.packs_condemned, 'pack')}, "
+            f"{phrases.count(done.chunks_condemned, 'chunk')}, that a later pruning removes when these have finished:"
         )
         yield from (f"    {holder}" for holder in done.waiting_for)
 

@@ -42,6 +42,22 @@ def test_every_report_is_an_object_on_request() -> None:
     assert (lines[3]["type"], lines[3]["completed"], lines[3]["total"]) == ("progress", 3 << 20, 100 << 20)
 
 
+def test_stages_are_shown_one_after_the_other() -> None:
+    chosen = settings.from_environment({"HOME": "/"})
+    chosen.progress = settings.Progress.AUTO
+    shown = console.Console(chosen, io.StringIO(), io.StringIO(), {})
+    time = clock.FakeClock()
+    with working.in_stages(shown, time) as report:
+        for stage, unit in (("looking", "chunks"), ("removing", "packs")):
+            for count in range(12):
+                report(stage, unit, count, 100)
+                time.advance(1)
+    assert standard_error(shown).getvalue() == (
+        "    looking: 10 of 100 chunks, 1 chunks/s, 1 min 30 s left\n"
+        "    removing: 10 of 100 packs, 1 packs/s, 1 min 30 s left\n"
+    )
+
+
 def test_nothing_is_shown_when_nobody_wants_it() -> None:
     assert watch(settings.Progress.NONE) == watch(settings.Progress.AUTO, quiet=True) == ""
 
@@ -73,6 +89,7 @@ def test_a_volume_is_done_when_its_end_is_reached_holes_included() -> None:
     [
         "restore-points verify",
         "repository check --read-data",
+        "repository prune --dry-run",
         "repository repair --dry-run",
         "repository cat POINT disk",
     ],

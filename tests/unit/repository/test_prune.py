@@ -10,6 +10,7 @@ from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.registry import location as locations
 from runner.repository import check, failures, prune, repository
+from runner.testing import faults
 from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
 LATER = timedelta(hours=25).total_seconds()
@@ -149,6 +150,48 @@ def test_pruning_a_damaged_repository_changes_nothing() -> None:
         assert [info.name for info in repo.location.list("")] == before
     else:
         assert contents(reopen(repo), repo.point("aaaaaaaa").exports[0].export)
+
+
+def test_a_pruning_says_how_far_it_is_and_counts_chunks_packs_and_bytes() -> None:
+    repo = make()
+    put(repo, "a", *[noise(str(number), 100_000) for number in range(10)])
+    export = put(repo, "b", noise("3", 100_000))
+    repo.put_point(point("bbbbbbbb", export))
+    pass_time(repo)
+    packs = {info.name: info.size for info in repo.location.list("data/")}
+    told: list[tuple[prune.Stage, int, int]] = []
+    result = prune.prune(repo, progress=lambda *report: told.append(report))
+    # Each export has a manifest, which is a chunk as well.
+    assert (result.chunks_kept, result.chunks_removed, result.chunks_condemned) == (2, 10, 0)
+    assert (result.packs_kept, result.bytes_kept) == (1, min(packs.values()))
+    assert list(dict.fromkeys(stage for stage, _, _ in told)) == list(prune.Stage)
+    last = {stage: (done, total) for stage, done, total in told}
+    assert last[prune.Stage.REMOVING] == (1, 1)
+    assert last[prune.Stage.PACKING] == (100_016, 100_016)
+    # The chunk that was packed anew is in the index twice.
+    assert last[prune.Stage.MARKING] == (13, 13)
+    assert (prune.Stage.MARKING, 1, 12) in told
+
+
+def test_a_reader_looks_once_for_what_was_packed_anew() -> None:
+    repo = make()
+    put(repo, "a", *[noise(str(number), 10_000) for number in range(100)])
+    export = put(repo, "b", *[noise(str(number), 10_000) for number in range(40)])
+    repo.put_point(point("bbbbbbbb", export))
+    calls = faults.FaultSet()
+    other = repository.Repository(
+        faults.FaultyLocation(repo.location, calls), repo.keys, random=repo.random, clock=repo.clock
+    )
+    roots = other.manifest(export).roots
+    reading = other.reader()
+    # Now it has read the directory of the pack.
+    assert [reading.chunk(root) for root in roots[:5]] == [noise(str(number), 10_000) for number in range(5)]
+    pass_time(repo)
+    assert prune.prune(repo).packs_rewritten == 1
+    before = calls.calls["list"]
+    assert [reading.chunk(root) for root in roots] == [noise(str(number), 10_000) for number in range(40)]
+    # One look at what is condemned, at the segments and at the locks that were taken away.
+    assert calls.calls["list"] - before == 3
 
 
 def test_reader_that_was_open_before_finds_chunks_that_were_packed_anew() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.storage.qcow2 import nbd
+from runner.nbd import client
 
 INSTALL = "apt-get install -y --no-install-recommends qemu-utils qemu-system-common"
 PROGRAMS = ("qemu-img", "qemu-nbd", "qemu-io", "qemu-storage-daemon")
@@ -103,10 +103,10 @@ class Guest:
         return f"qmp:{self.monitor}?node=disk&nbd={self.server}"
 
     @contextlib.contextmanager
-    def connected(self) -> Iterator[nbd.Connection]:
+    def connected(self) -> Iterator[client.Connection]:
         with socket.socket(socket.AF_UNIX) as ours:
             ours.connect(str(self.server))
-            with nbd.Connection(ours, "guest") as connection:
+            with client.Connection(ours, "guest") as connection:
                 yield connection
 
     def write(self, data: bytes) -> None:

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from runner.app import browsing, nbd_blocks, nbd_server
+from runner.app import browsing, served_blocks
 from runner.base import errors
 from runner.model.restore_point import RestorePoint
+from runner.nbd import server as servers
 from runner.repository import failures, tree_entries
 from runner.repository import repository as repositories
 
@@ -72,8 +73,9 @@ def serving(
     spots = _spots(repository, point, path)
     with contextlib.ExitStack() as stack:
         chunks = repository.reader()
+        contents = {str(spot): browsing.content(spot, chunks) for spot in spots}
         blocks = {
-            str(spot): stack.enter_context(nbd_blocks.Blocks(browsing.content(spot, chunks), chunks)) for spot in spots
+            name: stack.enter_context(served_blocks.Blocks(content, chunks)) for name, content in contents.items()
         }
         listening, place, form = stack.enter_context(_listening(point, socket_path, port))
         devices = tuple(
@@ -87,7 +89,7 @@ def serving(
         )
         volumes = [device.name for device in devices if device.type == "volume"] or [device.name for device in devices]
         default = {"": blocks[volumes[0]]} if len(volumes) == 1 else {}
-        server = nbd_server.Server(listening, blocks | default, on_problem)
+        server = servers.Server(listening, blocks | default, on_problem)
         stack.callback(server.close)
         yield Serving(place=place, devices=devices, run=server.run)
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runner.nbd import wire
 from runner.registry import driver
-from runner.storage.qcow2 import access, programs, reading, shelf, wire
+from runner.storage.qcow2 import access, programs, reading, shelf
 
 
 class AtRest:

@@ -22,8 +22,9 @@ import msgspec
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import ids, polling, suggest
+from runner.nbd import wire
 from runner.registry import driver
-from runner.storage.qcow2 import access, programs, qmp, reading, shelf, wire
+from runner.storage.qcow2 import access, programs, qmp, reading, shelf
 
 SCHEME = "qmp:"
 FORM = "qmp:/run/guest.qmp?node=NAME"

@@ -7,8 +7,8 @@ import queue
 import socket
 from collections.abc import Iterator, Sequence
 
+from runner.nbd import client, wire
 from runner.registry import driver, extents
-from runner.storage.qcow2 import nbd, wire
 
 # How many requests one reader has under way; more than there are processors bring nothing.
 CONNECTIONS = 4
@@ -25,8 +25,8 @@ class Pool:
     """
 
     def __init__(self, sockets: Sequence[socket.socket], export: str, contexts: Sequence[str] = ()) -> None:
-        self._all = [nbd.Connection(one, export, contexts) for one in sockets]
-        self._free: queue.LifoQueue[nbd.Connection] = queue.LifoQueue()
+        self._all = [client.Connection(one, export, contexts) for one in sockets]
+        self._free: queue.LifoQueue[client.Connection] = queue.LifoQueue()
         for one in self._all:
             self._free.put(one)
 
@@ -36,7 +36,7 @@ class Pool:
         return self._all[0].size_bytes
 
     @contextlib.contextmanager
-    def borrowed(self) -> Iterator[nbd.Connection]:
+    def borrowed(self) -> Iterator[client.Connection]:
         """Lend a connection, as soon as one is free."""
         connection = self._free.get()
         try:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runner.storage.qcow2 import nbd
+from runner.nbd import client
 from tests.servers import processes
 from tests.unit.cli import sample_points, test_output_schemas
 from tests.unit.cli.conftest import Cli
@@ -43,7 +43,7 @@ def mounted(*arguments: str) -> Iterator[Any]:
 def whole(uri_socket: str, name: str) -> bytes:
     connected = socket.socket(socket.AF_UNIX)
     connected.connect(uri_socket)
-    with nbd.Connection(connected, name) as connection:
+    with client.Connection(connected, name) as connection:
         data = bytearray(connection.size_bytes)
         connection.read_into(0, memoryview(data))
         return bytes(data)
@@ -72,7 +72,7 @@ def test_a_port_of_this_machine_alone(shop: sample_points.Shop) -> None:
     with mounted(shop.point, "disk", "--port", "0") as said:
         host, _, port = said["place"].rpartition(":")
         assert host == "127.0.0.1"
-        with nbd.Connection(socket.create_connection((host, int(port))), "disk") as connection:
+        with client.Connection(socket.create_connection((host, int(port))), "disk") as connection:
             assert connection.size_bytes == sample_points.DISK
 
 

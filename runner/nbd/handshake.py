@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import msgspec
 
-from runner.app import nbd_blocks
-from runner.storage.qcow2 import wire
+from runner.nbd import wire
 
 CONTEXT = b"base:allocation"
 CONTEXT_ID = 1
@@ -24,6 +24,24 @@ class Ended(Exception):
     """The client went away, or broke the protocol."""
 
 
+class Served(Protocol):
+    """What an export holds; used by several threads at once."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much there is."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the bytes from an offset on; the range lies within the export.
+
+        Raises:
+            RunnerError: If they cannot be read; the client is told of an input/output error.
+        """
+
+    def stretches(self, offset: int, length: int) -> Iterable[tuple[int, bool]]:
+        """Yield length and whether it is a hole of the stretches of a range, in order."""
+
+
 class Agreed(msgspec.Struct, frozen=True, kw_only=True):
     """What was agreed on.
 
@@ -32,7 +50,7 @@ class Agreed(msgspec.Struct, frozen=True, kw_only=True):
         has_context: Whether the client may ask which blocks are holes.
     """
 
-    blocks: nbd_blocks.Blocks
+    blocks: Served
     is_structured: bool
     has_context: bool
 
@@ -61,7 +79,7 @@ class Handshake:
         served: The exports by name; the empty name stands for the default one, if there is one.
     """
 
-    def __init__(self, connected: socket.socket, served: Mapping[str, nbd_blocks.Blocks]) -> None:
+    def __init__(self, connected: socket.socket, served: Mapping[str, Served]) -> None:
         self._socket = connected
         self._served = served
         self._is_structured = False

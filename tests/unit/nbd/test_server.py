@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from runner.app import nbd_blocks, nbd_server
+from runner.app import served_blocks
 from runner.base import errors
 from runner.locations import memory
+from runner.nbd import client as clients
+from runner.nbd import server as servers
+from runner.nbd import wire
 from runner.registry import driver
 from runner.repository import ranges, repository
-from runner.storage.qcow2 import nbd, wire
 from tests.property.test_volumes import BLOCK, MIB, Image, export
 from tests.unit.repository import making
 
@@ -65,9 +67,9 @@ def whole() -> bytes:
 
 
 @contextlib.contextmanager
-def serving(blocks: nbd_blocks.Blocks, problems: list[errors.RunnerError]) -> Iterator[tuple[str, int]]:
+def serving(blocks: served_blocks.Blocks, problems: list[errors.RunnerError]) -> Iterator[tuple[str, int]]:
     listening = socket.create_server(("127.0.0.1", 0))
-    server = nbd_server.Server(listening, {"disk": blocks, "": blocks}, problems.append)
+    server = servers.Server(listening, {"disk": blocks, "": blocks}, problems.append)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -80,16 +82,16 @@ def serving(blocks: nbd_blocks.Blocks, problems: list[errors.RunnerError]) -> It
 @pytest.fixture
 def server(repo: repository.Repository, content: Callable[[], ranges.Content]) -> Iterator[tuple[str, int]]:
     problems: list[errors.RunnerError] = []
-    with nbd_blocks.Blocks(content(), repo.reader()) as blocks, serving(blocks, problems) as place:
+    with served_blocks.Blocks(content(), repo.reader()) as blocks, serving(blocks, problems) as place:
         yield place
     assert problems == []
 
 
-def client(place: tuple[str, int], name: str = "disk", contexts: tuple[str, ...] = ()) -> nbd.Connection:
-    return nbd.Connection(socket.create_connection(place), name, contexts)
+def client(place: tuple[str, int], name: str = "disk", contexts: tuple[str, ...] = ()) -> clients.Connection:
+    return clients.Connection(socket.create_connection(place), name, contexts)
 
 
-def read(connection: nbd.Connection, offset: int, length: int) -> bytes:
+def read(connection: clients.Connection, offset: int, length: int) -> bytes:
     data = bytearray(length)
     connection.read_into(offset, memoryview(data))
     return bytes(data)
@@ -205,7 +207,7 @@ def test_whoever_breaks_the_protocol_is_let_go(server: tuple[str, int], whole: b
 def test_small_reads_in_a_row_fetch_each_chunk_once_and_ahead(
     place: Counting, repo: repository.Repository, content: Callable[[], ranges.Content], whole: bytes
 ) -> None:
-    with nbd_blocks.Blocks(content(), repo.reader()) as blocks:
+    with served_blocks.Blocks(content(), repo.reader()) as blocks:
         place.reads = 0
         data = b"".join(blocks.read(offset, 4096) for offset in range(0, 2 * MIB, 4096))
         assert data == whole[: 2 * MIB]
@@ -213,7 +215,7 @@ def test_small_reads_in_a_row_fetch_each_chunk_once_and_ahead(
 
 
 def test_memory_is_bounded(repo: repository.Repository, content: Callable[[], ranges.Content], whole: bytes) -> None:
-    with nbd_blocks.Blocks(content(), repo.reader(), cache_bytes=256 * 1024, ahead_bytes=128 * 1024) as blocks:
+    with served_blocks.Blocks(content(), repo.reader(), cache_bytes=256 * 1024, ahead_bytes=128 * 1024) as blocks:
         for offset in range(0, SIZE - MIB, MIB // 2):
             assert blocks.read(offset, MIB) == whole[offset : offset + MIB]
             assert blocks._cached <= 256 * 1024
@@ -231,7 +233,11 @@ def test_damage_is_an_error_of_that_read_and_told(content: Callable[[], ranges.C
     location.put(pack, [good[:50_000], bytes([good[50_000] ^ 1]), good[50_001:]])
     problems: list[errors.RunnerError] = []
     broken = ranges.of_export(repo.manifest(made), repo.reader())
-    with nbd_blocks.Blocks(broken, repo.reader()) as blocks, serving(blocks, problems) as at, client(at) as connection:
+    with (
+        served_blocks.Blocks(broken, repo.reader()) as blocks,
+        serving(blocks, problems) as at,
+        client(at) as connection,
+    ):
         failed = 0
         for offset in range(0, SIZE - MIB, MIB):
             try:

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from runner.base import errors
+from runner.nbd import wire
 from runner.registry import driver
-from runner.storage.qcow2 import wire
 
 # What servers have to accept in one request, as far as the protocol promises anything.
 MOST_BYTES = 32 << 20

@@ -9,16 +9,17 @@ import threading
 import pytest
 
 from runner.base import errors
+from runner.nbd import client, wire
 from runner.registry import driver
 from runner.registry.driver import Extent
-from runner.storage.qcow2 import nbd, reading, wire
-from tests.unit.storage.nbd_server import Server
+from runner.storage.qcow2 import reading
+from tests.unit.nbd.scripted_server import Server
 
 DATA = bytearray(b"data" * 1000 + bytes(4000) + b"more" * 1000)
 ALLOCATION = "base:allocation"
 
 
-def read(connection: nbd.Connection, offset: int, length: int) -> bytes:
+def read(connection: client.Connection, offset: int, length: int) -> bytes:
     target = bytearray(b"\xff" * length)
     connection.read_into(offset, memoryview(target))
     return bytes(target)
@@ -33,7 +34,7 @@ def test_data_and_holes_fill_the_buffer_in_whatever_pieces_they_come(fragment: i
 
 
 def test_reads_ask_for_an_answer_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nbd, "MOST_BYTES", 5_000)
+    monkeypatch.setattr(client, "MOST_BYTES", 5_000)
     server = Server(data=DATA)
     with server.connected() as connection:
         assert read(connection, 10, 11_000) == DATA[10:11_010]
@@ -87,7 +88,7 @@ def test_server_that_dies_during_the_handshake_is_a_broken_connection() -> None:
     ours, theirs = socket.socketpair()
     theirs.close()
     with pytest.raises(driver.StorageUnavailable):
-        nbd.Connection(ours, "disk")
+        client.Connection(ours, "disk")
     assert ours.fileno() == -1
 
 
@@ -108,7 +109,7 @@ def test_server_that_dies_during_the_handshake_is_a_broken_connection() -> None:
 )
 def test_server_that_lacks_something_is_refused(server: Server, says: str) -> None:
     with server.client_end() as ours, pytest.raises(driver.StorageError, match=says):
-        nbd.Connection(ours, "disk", ["base:allocation", "qemu:dirty-bitmap:b"])
+        client.Connection(ours, "disk", ["base:allocation", "qemu:dirty-bitmap:b"])
 
 
 @pytest.mark.parametrize(

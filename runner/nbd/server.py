@@ -8,9 +8,8 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 
-from runner.app import nbd_blocks, nbd_handshake
 from runner.base import errors
-from runner.storage.qcow2 import wire
+from runner.nbd import handshake, wire
 
 # Who has connected must say what it wants; afterwards it may be silent for ever.
 _PATIENCE_S = 30.0
@@ -30,7 +29,7 @@ class Server:
     def __init__(
         self,
         listening: socket.socket,
-        served: Mapping[str, nbd_blocks.Blocks],
+        served: Mapping[str, handshake.Served],
         on_problem: Callable[[errors.RunnerError], None],
     ) -> None:
         self._listening = listening
@@ -77,9 +76,9 @@ class Server:
 
     def _serve(self, connected: socket.socket) -> None:
         try:
-            with connected, contextlib.suppress(nbd_handshake.Ended, OSError):
+            with connected, contextlib.suppress(handshake.Ended, OSError):
                 connected.settimeout(_PATIENCE_S)
-                agreed = nbd_handshake.Handshake(connected, self._served).agree()
+                agreed = handshake.Handshake(connected, self._served).agree()
                 connected.settimeout(None)
                 Transmission(connected, agreed, self._on_problem).run()
         finally:
@@ -91,7 +90,7 @@ class Transmission:
     """Answers the requests of one client, one after the other."""
 
     def __init__(
-        self, connected: socket.socket, agreed: nbd_handshake.Agreed, on_problem: Callable[[errors.RunnerError], None]
+        self, connected: socket.socket, agreed: handshake.Agreed, on_problem: Callable[[errors.RunnerError], None]
     ) -> None:
         self._socket = connected
         self._agreed = agreed
@@ -104,7 +103,7 @@ class Transmission:
             Ended: If the client broke the protocol or went away.
         """
         while True:
-            head = nbd_handshake.receive(self._socket, wire.REQUEST.size)
+            head = handshake.receive(self._socket, wire.REQUEST.size)
             magic, flags, command, cookie, offset, length = wire.REQUEST.unpack(head)
             if magic != wire.REQUEST_MAGIC or command == wire.Command.DISCONNECT:
                 return
@@ -121,7 +120,7 @@ class Transmission:
                 self._refuse(cookie, errno.EINVAL)
 
     def _read(self, cookie: int, offset: int, length: int) -> None:
-        if length > nbd_handshake.MOST_BYTES:
+        if length > handshake.MOST_BYTES:
             self._refuse(cookie, errno.EINVAL)
             return
         try:
@@ -152,7 +151,7 @@ class Transmission:
             self._on_problem(problem)
             self._refuse(cookie, errno.EIO, problem.message)
             return
-        payload = wire.NUMBER.pack(nbd_handshake.CONTEXT_ID) + b"".join(found)
+        payload = wire.NUMBER.pack(handshake.CONTEXT_ID) + b"".join(found)
         self._socket.sendall(self._chunk(cookie, wire.Chunk.BLOCK_STATUS, len(payload)) + payload)
 
     def _refuse(self, cookie: int, number: int, message: str = "") -> None:
@@ -169,4 +168,4 @@ class Transmission:
 
     def _swallow(self, length: int) -> None:
         for start in range(0, length, 1 << 20):
-            nbd_handshake.receive(self._socket, min(1 << 20, length - start))
+            handshake.receive(self._socket, min(1 << 20, length - start))

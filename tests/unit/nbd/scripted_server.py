@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from runner.storage.qcow2 import nbd
+from runner.nbd import client
 
 Status = Sequence[tuple[int, int]]
 
@@ -45,9 +45,9 @@ class Server:
     extra: int = 0
 
     @contextlib.contextmanager
-    def connected(self, *contexts: str, export: str = "disk") -> Iterator[nbd.Connection]:
+    def connected(self, *contexts: str, export: str = "disk") -> Iterator[client.Connection]:
         with self.client_end() as ours:
-            yield nbd.Connection(ours, export, contexts)
+            yield client.Connection(ours, export, contexts)
 
     @contextlib.contextmanager
     def client_end(self) -> Iterator[socket.socket]:

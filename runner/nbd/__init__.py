@@ -1,0 +1,1 @@
+"""The NBD protocol: a client for the disks of QEMU, and a read-only server for what a restore point holds."""

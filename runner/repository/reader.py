@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
-
-import zstandard
+from typing import TypeAlias
 
 from runner.base import cancel as cancels
 from runner.registry import location as locations
-from runner.repository import crypto, exports, failures, neighbours, packs, records
+from runner.repository import crypto, failures, neighbours, opening, records
 from runner.repository import index as indexes
+from runner.repository.opening import Sealed
+
+Sink: TypeAlias = Callable[[int, memoryview], None]
 
 _BATCH_CHUNKS = 16
 _BATCH_BYTES = 4 * 1024 * 1024
-# Reading over a small gap costs less than another call.
-_GAP = 64 * 1024
-_CACHED_BOXES = 64
+# An object store takes as long to answer a request as to send this much, so a smaller gap is read over.
+_GAP = 512 * 1024
+# What lies side by side is handed on together, as long as it stays in the cache of a core.
+_STRETCH = 1024 * 1024
 # Who reads waits for the location half of the time and more.
 _THREADS_PER_WORKER = 2
 
@@ -32,8 +33,6 @@ def default_workers() -> int:
 
 class Reader:
     """Reads chunks by id; safe from several threads.
-
-    The tag of a chunk proves that it is the one that was written under this id.
 
     Args:
         location: Where the repository is.
@@ -53,13 +52,11 @@ class Reader:
         rehash: bool = False,
     ) -> None:
         self._location = location
-        self._keys = keys
         self._index = index
         self._neighbours = neighbours.Neighbours(location, keys, index)
+        self._opener = opening.Opener(keys, rehash=rehash)
+        self._buffers = opening.Buffers()
         self._threads = (workers or default_workers()) * _THREADS_PER_WORKER
-        self._rehash = rehash
-        self._local = threading.local()
-        self._box = functools.lru_cache(_CACHED_BOXES)(functools.partial(packs.box_of, keys))
 
     def chunk(self, chunk: bytes) -> bytes:
         """Return the content of one chunk.
@@ -94,15 +91,15 @@ class Reader:
     def scatter(
         self,
         batches: Iterable[Sequence[tuple[int, bytes]]],
-        sink: Callable[[int, bytes], None],
+        sink: Sink,
         cancel: cancels.CancelToken,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
-        """Read chunks in any order and hand each to `sink`, in several threads.
+        """Read chunks in any order and hand them to `sink`, in several threads.
 
         Args:
-            batches: Positions with ids; each batch is one unit of work, read together.
-            sink: Called with position and content.
+            batches: Offsets with ids; each batch is one unit of work, read together.
+            sink: Called with offset and content of chunks that lie side by side; the content is good until it returns.
             cancel: Says when to give up.
             on_batch: Called with the number of bytes of each finished batch.
 
@@ -123,11 +120,13 @@ class Reader:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _deliver(self, batch: Sequence[tuple[int, bytes]], sink: Callable[[int, bytes], None]) -> int:
+    def _deliver(self, batch: Sequence[tuple[int, bytes]], sink: Sink) -> int:
         size = 0
-        for number, content in self.fetch([chunk for _, chunk in batch]):
-            sink(batch[number][0], content)
-            size += len(content)
+        for fetched in self._fetched([self._neighbours.locate(chunk) for _, chunk in batch]):
+            for offset, stretch in _stretches(fetched, batch):
+                content = self._opener.open(stretch)
+                sink(offset, content)
+                size += len(content)
         return size
 
     def _ordered(self, wanted: Sequence[records.Record]) -> list[bytes]:
@@ -148,94 +147,52 @@ class Reader:
         self, wanted: Sequence[records.Record], *, decompress: bool = True
     ) -> Iterator[tuple[int, bytes]]:
         """Do what `fetch` does, for chunks whose places are known; without decompression for packing them anew."""
-        unpack = self.open if decompress else self._unseal_copy
+        for fetched in self._fetched(wanted):
+            for sealed in fetched:
+                yield sealed.number, bytes(self._opener.open([sealed]) if decompress else self._opener.unseal(sealed))
+
+    def _fetched(self, wanted: Sequence[records.Record]) -> Iterator[list[Sealed]]:
+        """Yield chunks as they are stored, those together that lie close together."""
         moved: list[tuple[records.Record, int]] = []
         for run in _runs(sorted(((record, number) for number, record in enumerate(wanted)), key=_place)):
             try:
-                data = self._fetch_run(run)
+                fetched = self._fetch_run(run)
             except locations.ObjectMissing:
                 moved += run
                 continue
-            start = run[0][0].offset
-            for record, number in run:
-                yield number, unpack(record, data[record.offset - start :][: record.stored])
+            yield fetched
         if moved:
             # Pruning packs chunks anew and removes the old pack; the new place is in the index before that.
             self._index.refresh()
         for pack in {old.pack for old, _ in moved}:
             self._neighbours.forget(pack)
         for old, number in moved:
-            record, data = self._fetch_elsewhere(old, number)
-            yield number, unpack(record, data)
+            yield self._fetch_elsewhere(old, number)
 
-    def _fetch_elsewhere(self, old: records.Record, number: int) -> tuple[records.Record, memoryview]:
+    def _fetch_elsewhere(self, old: records.Record, number: int) -> list[Sealed]:
         """Fetch a chunk whose pack has vanished from wherever else it lies; a record may outlive its pack."""
         for record in self._index.find_all(old.id):
             try:
-                return record, self._fetch_run([(record, number)])
+                return self._fetch_run([(record, number)])
             except locations.ObjectMissing:
                 continue
         raise failures.damaged(records.pack_name(old.pack), "it is missing")
 
-    def _fetch_run(self, run: Sequence[tuple[records.Record, int]]) -> memoryview:
+    def _fetch_run(self, run: Sequence[tuple[records.Record, int]]) -> list[Sealed]:
         first = run[0][0]
-        length = max(record.offset + record.stored for record, _ in run) - first.offset
-        target = self._scratch("sealed", length)
+        start = first.offset
+        length = max(record.offset + record.stored for record, _ in run) - start
+        target = self._buffers.get("sealed", length)
         name = records.pack_name(first.pack)
         try:
-            self._location.read_into(name, first.offset, target)
+            self._location.read_into(name, start, target)
         except locations.ObjectMissing:
             raise
         except locations.LocationError as problem:
-            if self._location.stat(name).size < first.offset + length:
+            if self._location.stat(name).size < start + length:
                 raise failures.damaged(name, "it is too short") from problem
             raise
-        return target
-
-    def open(self, record: records.Record, sealed: memoryview) -> bytes:
-        """Decrypt and decompress a chunk.
-
-        Raises:
-            RepositoryDamaged: If it is not what was written.
-        """
-        content = self._unseal(record, sealed)
-        plain = bytes(content) if record.codec == records.Codec.RAW else self._decompress(record, content)
-        if len(plain) != record.plain or (self._rehash and not self._is_intact(record, plain)):
-            raise failures.damaged(records.pack_name(record.pack), "a chunk is not what its id says")
-        return plain
-
-    def _unseal(self, record: records.Record, sealed: memoryview) -> memoryview:
-        content = self._scratch("content", record.stored - crypto.TAG_SIZE)
-        self._box(record.pack).open_into(record.ordinal, sealed, record.bound(), content)
-        return content
-
-    def _unseal_copy(self, record: records.Record, sealed: memoryview) -> bytes:
-        return bytes(self._unseal(record, sealed))
-
-    def _decompress(self, record: records.Record, content: memoryview) -> bytes:
-        try:
-            return self._decompressor().decompress(content, max_output_size=record.plain)
-        except zstandard.ZstdError as problem:
-            raise failures.damaged(records.pack_name(record.pack), "a chunk cannot be decompressed") from problem
-
-    def _is_intact(self, record: records.Record, plain: bytes) -> bool:
-        if record.kind == crypto.Kind.MANIFEST:
-            return self._keys.manifest_id(exports.decode(record.id, plain).token) == record.id
-        return self._keys.chunk_id(crypto.Kind(record.kind), plain) == record.id
-
-    def _scratch(self, name: str, length: int) -> memoryview:
-        buffer: bytearray = getattr(self._local, name, bytearray())
-        if len(buffer) < length:
-            buffer = bytearray(max(length, 128 * 1024))
-            setattr(self._local, name, buffer)
-        return memoryview(buffer)[:length]
-
-    def _decompressor(self) -> zstandard.ZstdDecompressor:
-        try:
-            found: zstandard.ZstdDecompressor = self._local.decompressor
-        except AttributeError:
-            found = self._local.decompressor = zstandard.ZstdDecompressor()
-        return found
+        return [Sealed(number, record, target[record.offset - start :][: record.stored]) for record, number in run]
 
 
 def _finish(waiting: deque[futures.Future[int]], on_batch: Callable[[int], None] | None) -> None:
@@ -261,6 +218,23 @@ def _runs(wanted: Sequence[tuple[records.Record, int]]) -> Iterator[list[tuple[r
         end = record.offset + record.stored
     if run:
         yield run
+
+
+def _stretches(fetched: Sequence[Sealed], batch: Sequence[tuple[int, bytes]]) -> Iterator[tuple[int, list[Sealed]]]:
+    """Yield offsets with the chunks that lie side by side from there on."""
+    stretch: list[Sealed] = []
+    start = end = 0
+    for sealed in sorted(fetched):
+        offset = batch[sealed.number][0]
+        if stretch and (offset != end or end - start >= _STRETCH):
+            yield start, stretch
+            stretch = []
+        if not stretch:
+            start = end = offset
+        stretch.append(sealed)
+        end += sealed.record.plain
+    if stretch:
+        yield start, stretch
 
 
 def _batches(found: Iterable[records.Record]) -> Iterator[list[records.Record]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -15,8 +16,10 @@ from runner.repository.volume_capture import Progress
 from runner.repository.volume_map import CHUNK, FANOUT, HOLE, ID_SIZE
 
 KIND = "volume"
-# A batch of a restore: few enough that several threads share even a small volume.
-_BATCH = 32
+# A batch of a restore: enough that neighbours are read with one request, though the threads of an export have shuffled
+# them; few enough that several threads share even a small volume.
+_BATCH = 256
+_IDS = struct.Struct(f"{ID_SIZE}s" * FANOUT)
 
 
 def export_volume(
@@ -178,7 +181,7 @@ def _scatter(
     repo: repository.Repository,
     chunks: reader.Reader,
     export: ids.ExportId,
-    sink: Callable[[int, bytes], None],
+    sink: reader.Sink,
     cancel: cancels.CancelToken,
     progress: Progress,
 ) -> int:
@@ -212,15 +215,16 @@ def map_of(repo: repository.Repository, export: ids.ExportId, chunks: reader.Rea
 
 
 def _batches(volume: volume_map.MapReader) -> Iterator[tuple[int, Sequence[tuple[int, bytes]]]]:
-    """Yield where a batch ends, and its chunks with their offsets."""
+    """Yield where a batch ends, and its chunks with their offsets, in order."""
+    batch: list[tuple[int, bytes]] = []
     for number, page in volume.pages():
-        start = number * FANOUT * CHUNK
-        for first in range(0, FANOUT, _BATCH):
-            found = [
-                (start + place * CHUNK, page[place * ID_SIZE : (place + 1) * ID_SIZE])
-                for place in range(first, first + _BATCH)
-            ]
-            yield start + (first + _BATCH) * CHUNK, [item for item in found if item[1] != HOLE]
+        start, end = number * FANOUT * CHUNK, (number + 1) * FANOUT * CHUNK
+        batch += [item for item in zip(range(start, end, CHUNK), _IDS.unpack(page), strict=True) if item[1] != HOLE]
+        if len(batch) >= _BATCH:
+            yield end, batch
+            batch = []
+    if batch:
+        yield end, batch
 
 
 def _root(manifest: exports.Manifest) -> volume_map.VolumeRoot:

@@ -6,26 +6,30 @@ from collections import Counter
 
 import pytest
 
+from runner.base import cancel
 from runner.locations import memory
 from runner.registry import location as locations
 from runner.registry.driver import Extent
 from runner.repository import crypto, failures, packing, packs, records, repository
 from tests.property.test_volumes import BLOCK, Image, export, restored, same
-from tests.unit.repository.making import make, noise, reopen
+from tests.unit.repository.making import make, noise, put, reopen
 
 CHUNK = 65_536
 PAGE = 128 * CHUNK
 
 
 class Counting(memory.Memory):
-    """Counts how often ranges are read, by the kind of object."""
+    """Counts how often ranges are read, and how much, by the kind of object."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
 
     def read_into(self, name: str, offset: int, target: memoryview) -> None:
-        self.reads[name.partition("/")[0]] += 1
+        kind = name.partition("/")[0]
+        self.reads[kind] += 1
+        self.bytes[kind] += len(target)
         super().read_into(name, offset, target)
 
 
@@ -88,6 +92,23 @@ def test_restore_asks_directories_where_chunks_lie() -> None:
     place.reads.clear()
     restored(other, done.export)
     assert place.reads["index"] <= 8
+
+
+@pytest.mark.parametrize(("every", "requests", "least", "most"), [(7, 4, 170, 200), (10, 20, 20, 21)])
+def test_small_gap_is_read_over_and_a_large_one_is_not(every: int, requests: int, least: int, most: int) -> None:
+    place = Counting()
+    repo = make(place, workers=1)
+    chunks = [noise(str(number), CHUNK) for number in range(200)]
+    export = put(repo, "a", *chunks)
+    roots = repo.manifest(export).roots
+    place.reads.clear()
+    place.bytes.clear()
+    found: dict[int, bytes] = {}
+    batch = [(number * CHUNK, roots[number]) for number in range(0, 200, every)]
+    repo.reader().scatter([batch], lambda offset, content: found.update({offset: bytes(content)}), cancel.CancelToken())
+    assert found == {number * CHUNK: chunks[number] for number in range(0, 200, every)}
+    assert place.reads["data"] == requests + len(["trailer", "directory"])
+    assert least * CHUNK <= place.bytes["data"] <= most * CHUNK
 
 
 def test_chunks_are_found_without_the_directory_of_their_pack(monkeypatch: pytest.MonkeyPatch) -> None:

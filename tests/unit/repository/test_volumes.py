@@ -144,6 +144,26 @@ def test_failed_write_fails_the_restore_before_it_is_committed() -> None:
     assert not target.committed
 
 
+def test_restore_writes_at_once_what_lies_side_by_side() -> None:
+    class Noting(Image):
+        def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
+            writes.append((offset // CHUNK, len(data)))
+            super().write(offset, data)
+
+    writes: list[tuple[int, int]] = []
+    repo, disk = make(), Image(100 * CHUNK + BLOCK)
+    for chunk in [*range(20), *range(30, 33), 99, 100]:
+        # Every third is stored as it is, because it cannot be compressed.
+        content = noise(str(chunk), CHUNK) if chunk % 3 else f"{chunk:16}".encode() * BLOCK
+        for place in range(0, min(CHUNK, disk.size_bytes - chunk * CHUNK), BLOCK):
+            disk.blocks[(chunk * CHUNK + place) // BLOCK] = content[place : place + BLOCK]
+    made = export(repo, disk, "a").export
+    target = Noting(disk.size_bytes)
+    volumes.restore_volume(repo, made, target, cancel=cancel.CancelToken(), progress=lambda *_: None)
+    assert same(target, disk)
+    assert sorted(writes) == [(0, 16 * CHUNK), (16, 4 * CHUNK), (30, 3 * CHUNK), (99, CHUNK + BLOCK)]
+
+
 def test_cancelled_restore_stops() -> None:
     repo, disk = make(), image()
     made = export(repo, disk, "a").export

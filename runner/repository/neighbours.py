@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import Counter
 
 from runner.registry import location as locations
 from runner.repository import crypto, failures, packs, records
@@ -33,7 +33,7 @@ class Neighbours:
         self._index = index
         self._lock = threading.Lock()
         self._known: dict[bytes, records.Record] = {}
-        self._opened: deque[tuple[bytes, int]] = deque()
+        self._opened: dict[bytes, list[records.Record]] = {}
         self._asked: Counter[bytes] = Counter()
 
     def locate(self, chunk: bytes) -> records.Record:
@@ -52,7 +52,6 @@ class Neighbours:
     def forget(self, pack: bytes) -> None:
         """Forget what lay in a pack that has vanished; the index knows where it lies now."""
         with self._lock:
-            self._opened = deque(each for each in self._opened if each[0] != pack)
             self._close(pack)
 
     def _count(self, pack: bytes) -> None:
@@ -69,11 +68,14 @@ class Neighbours:
             return
         if len(found) > _MOST_RECORDS:
             return
-        self._opened.append((pack, len(found)))
-        while sum(count for _, count in self._opened) > _MOST_RECORDS:
-            self._close(self._opened.popleft()[0])
+        self._opened[pack] = found
+        while sum(map(len, self._opened.values())) > _MOST_RECORDS:
+            self._close(next(iter(self._opened)))
         self._known.update((record.id, record) for record in found)
 
     def _close(self, pack: bytes) -> None:
         del self._asked[pack]
-        self._known = {chunk: record for chunk, record in self._known.items() if record.pack != pack}
+        for record in self._opened.pop(pack, ()):
+            # A chunk may be in several packs.
+            if self._known.get(record.id) is record:
+                del self._known[record.id]

@@ -18,6 +18,8 @@ MOST_CHUNKS = 32_768
 _TRAILER = struct.Struct(">4sII4s")
 _MAGIC = b"BRPK"
 _DIRECTORY = b"directory"
+# Read with the trailer: the directory of a pack of volumes is half as long.
+_TAIL = 64 * 1024
 
 
 class Piece(NamedTuple):
@@ -105,14 +107,16 @@ def read_directory(location: locations.Location, keys: crypto.Keys, salt: bytes,
     name = records.pack_name(salt)
     if size < _TRAILER.size:
         raise failures.damaged(name, "it is too short")
-    trailer = bytearray(_TRAILER.size)
-    location.read_into(name, size - _TRAILER.size, memoryview(trailer))
-    magic, length, count, again = _TRAILER.unpack(trailer)
+    tail = bytearray(min(size, _TAIL))
+    location.read_into(name, size - len(tail), memoryview(tail))
+    magic, length, count, again = _TRAILER.unpack_from(tail, len(tail) - _TRAILER.size)
     start = size - _TRAILER.size - length
     if magic != _MAGIC or again != _MAGIC or start < 0:
         raise failures.damaged(name, "it has no trailer")
-    sealed = bytearray(length)
-    location.read_into(name, start, memoryview(sealed))
+    sealed = tail[-_TRAILER.size - length : -_TRAILER.size]
+    if len(sealed) < length:
+        sealed = bytearray(length)
+        location.read_into(name, start, memoryview(sealed))
     entries = encoding.Fields(box_of(keys, salt).open(count, sealed, _DIRECTORY), name).octets("entries")
     if len(entries) != count * records.ENTRY.size:
         raise failures.damaged(name, "its directory has the wrong length")

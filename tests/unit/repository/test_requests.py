@@ -10,7 +10,7 @@ from runner.base import cancel
 from runner.locations import memory
 from runner.registry import location as locations
 from runner.registry.driver import Extent
-from runner.repository import crypto, failures, packing, packs, records, repository
+from runner.repository import crypto, failures, neighbours, packing, packs, records, repository
 from tests.property.test_volumes import BLOCK, Image, export, restored, same
 from tests.unit.repository.making import make, noise, put, reopen
 
@@ -40,6 +40,10 @@ def image(pages: int) -> Image:
         for chunk in range(4):
             blocks[(page * PAGE + chunk * CHUNK) // BLOCK] = noise(f"{page} {chunk}", BLOCK)
     return Image(pages * PAGE, blocks)
+
+
+def noises(seed: str, count: int) -> list[bytes]:
+    return [noise(f"{seed} {number}", 1000) for number in range(count)]
 
 
 def kinds_of_packs(repo: repository.Repository) -> list[set[int]]:
@@ -94,7 +98,7 @@ def test_restore_asks_directories_where_chunks_lie() -> None:
     assert place.reads["index"] <= 8
 
 
-@pytest.mark.parametrize(("every", "requests", "least", "most"), [(7, 4, 170, 200), (10, 20, 20, 21)])
+@pytest.mark.parametrize(("every", "requests", "least", "most"), [(7, 4, 170, 200), (10, 20, 20, 22)])
 def test_small_gap_is_read_over_and_a_large_one_is_not(every: int, requests: int, least: int, most: int) -> None:
     place = Counting()
     repo = make(place, workers=1)
@@ -107,8 +111,29 @@ def test_small_gap_is_read_over_and_a_large_one_is_not(every: int, requests: int
     batch = [(number * CHUNK, roots[number]) for number in range(0, 200, every)]
     repo.reader().scatter([batch], lambda offset, content: found.update({offset: bytes(content)}), cancel.CancelToken())
     assert found == {number * CHUNK: chunks[number] for number in range(0, 200, every)}
-    assert place.reads["data"] == requests + len(["trailer", "directory"])
+    assert place.reads["data"] == requests + len(["directory"])
     assert least * CHUNK <= place.bytes["data"] <= most * CHUNK
+
+
+@pytest.mark.parametrize(("chunks", "requests"), [(1, 1), (1300, 1), (1500, 2)])
+def test_directory_is_read_with_one_request_unless_it_is_long(chunks: int, requests: int) -> None:
+    place = Counting()
+    repo = make(place)
+    put(repo, "a", *(str(number).encode() for number in range(chunks)))
+    place.reads.clear()
+    assert len(kinds_of_packs(repo)) == 1
+    assert place.reads["data"] == requests
+
+
+def test_what_is_known_of_neighbours_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = make()
+    roots = [repo.manifest(put(repo, str(pack), *noises(f"{pack}", 20))).roots for pack in range(5)]
+    monkeypatch.setattr(neighbours, "_MOST_RECORDS", 50)
+    known = neighbours.Neighbours(repo.location, repo.keys, repo.index)
+    for _ in range(2):
+        for chunks in roots:
+            assert [known.locate(chunk).id for chunk in chunks] == list(chunks)
+            assert len(known._known) <= 50
 
 
 def test_chunks_are_found_without_the_directory_of_their_pack(monkeypatch: pytest.MonkeyPatch) -> None:

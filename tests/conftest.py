@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,7 +15,9 @@ import hypothesis
 import pytest
 from xdist.scheduler import worksteal  # type: ignore[import-untyped]
 
+from runner.repository import keys, keyslots, repository
 from tests.servers import azurite, seaweedfs
+from tests.unit.repository.making import CHEAP
 
 Golden: TypeAlias = Callable[[Path, str], None]
 
@@ -49,6 +51,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     kills = [number for report in reports for name, number in report.user_properties if name == "kills"]
     if kills:
         terminalreporter.write_line(f"runs were killed {sum(kills)} times in {len(kills)} tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def usual_costs() -> Iterator[Sequence[keyslots.KdfCost]]:
+    """Let passphrases cost nothing where a test says no cost, since most tests are shorter; gives the usual costs."""
+    makers: Sequence[Any] = (repository.create, keys.add, keys.change)
+    usual = [make.__kwdefaults__["kdf"] for make in makers]
+    with pytest.MonkeyPatch.context() as patch:
+        for make in makers:
+            patch.setitem(make.__kwdefaults__, "kdf", CHEAP)
+        yield usual
 
 
 @pytest.fixture

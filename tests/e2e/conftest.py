@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from runner.cli import main
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -61,6 +63,18 @@ class Runner:
         done = self("exec", "-o", "json", *arguments)
         assert done.code == code, done.out + done.err
         return done
+
+    def init(self, *arguments: str | Path) -> None:
+        """Run `runner repository init` in this process, where passphrases are cheap."""
+        make_repository(self.state, *arguments, environment=self.environment)
+
+
+def make_repository(state: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None) -> None:
+    """Make a repository in this process, where passphrases are cheap; by default that of a state directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {**(environment or {}), "RUNNER_STATE_DIR": str(state)}.items():
+            patch.setenv(name, value)
+        assert main.run(["repository", "init", "--quiet", *map(str, arguments)]) == 0
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def test_a_wrong_passphrase_is_told_apart_from_a_missing_repository(
     runner.environment["RUNNER_PASSPHRASE"] = "right-passphrase"
     error_of(runner("exec", blueprint, "--location", place), "RT410", 4)
     assert not place.exists() or not list(place.rglob("*"))
-    assert runner("repository", "init", "--location", place).code == 0
+    runner.init("--location", place)
     assert runner("exec", blueprint, "--location", place).code == 0
 
     runner.environment["RUNNER_PASSPHRASE"] = "wrong-passphrase"
@@ -84,7 +85,7 @@ def test_a_full_disk_ends_the_backup_and_leaves_the_repository_whole(
 ) -> None:
     runner.environment["RUNNER_PASSPHRASE"] = "a-passphrase"
     place = small_disk / "repository"
-    assert runner("repository", "init", "--location", place).code == 0
+    runner.init("--location", place)
     assert runner("exec", blueprint, "--location", place).code == 0
     (notes / "large.bin").write_bytes(os.urandom(3 << 20))
 
@@ -113,6 +114,7 @@ def test_a_full_state_directory_stops_before_anything_is_touched(
 def test_a_read_only_target_is_refused_and_nothing_is_half_written(
     runner: Any, blueprint: Path, tmp_path: Path, small_disk: Path
 ) -> None:
+    runner.init()
     assert runner("exec", blueprint).code == 0
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
 
@@ -123,6 +125,7 @@ def test_a_read_only_target_is_refused_and_nothing_is_half_written(
 
 
 def test_existing_data_is_not_written_over_without_being_told(runner: Any, blueprint: Path, notes: Path) -> None:
+    runner.init()
     assert runner("exec", blueprint).code == 0
     (notes / "first.txt").write_text("changed since\n")
     onto = ("--action", "restore", "--set", f"target={notes.parent}")
@@ -151,6 +154,7 @@ def _truncate(path: Path) -> None:
 def test_a_damaged_pack_is_found_and_named_and_restores_nothing(
     runner: Any, blueprint: Path, tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
+    runner.init()
     point = runner.exec(blueprint).run["restorePoints"][0]["id"]
     pack = max(
         (runner.state / "repository" / "data").rglob("*"), key=lambda path: path.is_file() and path.stat().st_size
@@ -209,6 +213,7 @@ def test_a_second_driver_of_a_run_is_refused(runner: Any, tmp_path: Path) -> Non
     )
     while not (tmp_path / "started").exists():
         assert first.poll() is None
+        time.sleep(0.01)
 
     error_of(runner("resume", "b0000001"), "RT211", 4)
     assert runner("exec", path, "--run-id", "b0000001").code == 2
@@ -222,7 +227,7 @@ def test_a_restore_point_outlives_the_state_directory(
 ) -> None:
     runner.environment["RUNNER_PASSPHRASE"] = "a-passphrase"
     place = tmp_path / "repository"
-    assert runner("repository", "init", "--location", place).code == 0
+    runner.init("--location", place)
     point = runner.exec(blueprint, "--location", place).run["restorePoints"][0]["id"]
     shutil.rmtree(runner.state)
 

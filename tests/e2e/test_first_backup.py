@@ -30,6 +30,7 @@ class Backup:
 def backup(tmp_path_factory: pytest.TempPathFactory) -> Backup:
     place = tmp_path_factory.mktemp("bank")
     runner, data = e2e.Runner(state=place / "state"), place / "data"
+    runner.init()
     (point,) = runner.exec(BLUEPRINT, "--set", f"data={data}", "--set", "seconds=0.1").run["restorePoints"]
     return Backup(runner=runner, data=data, point=point)
 

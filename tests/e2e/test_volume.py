@@ -29,6 +29,7 @@ class Backups:
 def backups(tmp_path_factory: pytest.TempPathFactory) -> Backups:
     place = tmp_path_factory.mktemp("volume")
     runner, volume = e2e.Runner(state=place / "state"), place / "data" / "volume.img"
+    runner.init()
     points, moments = [], {}
     for _ in range(2):
         (point,) = runner.exec(BLUEPRINT, "--set", f"volume={volume}").run["restorePoints"]

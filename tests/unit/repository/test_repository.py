@@ -11,7 +11,7 @@ from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.registry import location as locations
 from runner.repository import config, encoding, failures, keyslots, prune, repository
-from tests.unit.repository.making import CHEAP, START, contents, counted_bytes, make, noise, point, put, reopen
+from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
 
 class FailingMemory(memory.Memory):
@@ -320,9 +320,8 @@ def test_chunk_ids_of_two_repositories_differ() -> None:
     assert one.keys.master not in b"".join(one.location.get(name) for name in names(one.location))
 
 
-def test_default_cost_of_a_passphrase_is_64_mib() -> None:
-    assert keyslots.DEFAULT_COST.memory_kib == 64 * 1024
-    assert CHEAP != keyslots.DEFAULT_COST
+def test_default_cost_of_a_passphrase_is_64_mib(usual_costs: Sequence[keyslots.KdfCost]) -> None:
+    assert [(cost.memory_kib, cost.iterations, cost.lanes) for cost in usual_costs] == [(64 * 1024, 3, 4)] * 3
 
 
 class Overtaken(memory.Memory):

@@ -120,7 +120,7 @@ class Bed:
         deadline = time.monotonic() + PATIENCE_S
         while _records(path) <= moment.record and process.poll() is None:
             assert time.monotonic() < deadline, self.report(f"record {moment.record} does not come")
-            time.sleep(0.0005)
+            time.sleep(0.002)
         time.sleep(moment.offset_ms / 1000)
         victims = list(_victims(process.pid, moment.victim)) if process.poll() is None else []
         if victims:

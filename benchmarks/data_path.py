@@ -1,4 +1,4 @@
-"""The data path against `zstd -1 -T2` and restic, in one run, as ratios; exits non-zero when a number is missed.
+"""The data path against zstd, restic, rustic and borg, in one run, as ratios; exits non-zero when a number is missed.
 
     python benchmarks/data_path.py [--size 4GiB] [--rounds 3] [--skip-large]
 
@@ -8,8 +8,8 @@ noisy. A limit applies to the ratio of the fastest runs, which are those that we
 each round are printed beside it. Wall times are those of whole processes, for peers as for us, but for "itself", which
 is the export without the start of the interpreter and the opening of the repository.
 
-What we restore is on the disk when the command ends; `zstd -d` and restic leave that to the system. So both are also
-measured with the time until what they wrote is on the disk.
+What we restore is on the disk when the command ends; the others leave that to the system. So they are also measured
+with the time until what they wrote is on the disk. What is not installed of restic, rustic and borg is left out.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import bytecode
-from benchmarks.measuring import MIB, Measured, Restic, judged, versions
+from benchmarks import bytecode, peers
+from benchmarks.measuring import MIB, Measured, judged
 
 # What one measured process of ours does.
 WORK = str(Path(__file__).with_name("volume_work.py"))
@@ -60,28 +60,28 @@ def one_round(scratch: Path, image: Path, changed: Path, extents: Path) -> dict[
         raise SystemExit("the restored image differs")
     found["changed"] = ours("export", repository, str(changed), base=base, extents=str(extents))
     found["rescan"] = ours("export", repository, str(changed), base=base)
-    if shutil.which("restic"):
-        found |= restic(scratch, image, changed)
     shutil.rmtree(repository)
     restored.unlink()
+    for name, kind in (("restic", peers.Restic), ("rustic", peers.Rustic), ("borg", peers.Borg)):
+        if peers.has(name):
+            place = scratch / name
+            found |= others(name, kind(scratch, str(place)), scratch, image, changed)
+            shutil.rmtree(place)
     return found
 
 
-def restic(scratch: Path, image: Path, changed: Path) -> dict[str, Measured]:
-    """Let restic do the same; it finds the change by reading."""
-    source = scratch / "source"
-    source.mkdir(exist_ok=True)
-    peer = Restic(scratch, str(scratch / "restic"))
-    found = {}
-    for name, path in (("restic", image), ("restic rescan", changed)):
-        link = source / "image"
-        link.unlink(missing_ok=True)
-        os.link(path, link)
-        found[name] = peer.backup(source)
-        if name == "restic":
-            found["restic restore"] = peer.restore(scratch / "restic-restored")
-            found["restic restore, sync"] = peer.restore(scratch / "restic-restored", durably=True)
-    shutil.rmtree(scratch / "restic")
+def others(name: str, peer: peers.Peer, scratch: Path, image: Path, changed: Path) -> dict[str, Measured]:
+    """Let a peer do the same; restic finds the change by reading."""
+    source, restored = scratch / "source", scratch / "peer-restored"
+    source.mkdir()
+    os.link(image, source / "image")
+    found = {name: peer.backup(source)}
+    found[f"{name} restore"] = peer.restore(restored)
+    found[f"{name} restore, sync"] = peer.restore(restored, durably=True)
+    if isinstance(peer, peers.Restic):
+        (source / "image").unlink()
+        os.link(changed, source / "image")
+        found[f"{name} rescan"] = peer.backup(source)
     shutil.rmtree(source)
     return found
 
@@ -107,6 +107,11 @@ RATIOS: tuple[tuple[str, str, Callable[[Measured], float], str, float | None], .
     ("restore / zstd -d, sync", "restore", wall, "zstd -d, sync", 1.25),
     ("restore / restic", "restore", wall, "restic restore", None),
     ("restore / restic, sync", "restore", wall, "restic restore, sync", 1 / 1.25),
+    ("full export / rustic", "full", wall, "rustic", 1 / 2),
+    ("restore / rustic", "restore", wall, "rustic restore", None),
+    ("restore / rustic, sync", "restore", wall, "rustic restore, sync", 1 / 1.6),
+    ("full export / borg", "full", wall, "borg", None),
+    ("restore / borg, sync", "restore", wall, "borg restore, sync", None),
     ("verify / restore", "verify", wall, "restore", 1.0),
 )
 
@@ -181,7 +186,7 @@ def main() -> int:
         print(
             f"image of {image.stat().st_size / MIB:.0f} MiB with {data / MIB:.0f} MiB of data, {os.cpu_count()} cores"
         )
-        print(*versions(), sep="\n")
+        print(*peers.versions("zstd", "restic", "rustic", "borg"), sep="\n")
         rounds = [one_round(scratch, image, changed, extents) for _ in range(arguments.rounds)]
         good = report(rounds)
         if not arguments.skip_large:

@@ -20,7 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.measuring import PASSPHRASE, Measured, Restic, judged, versions
+from benchmarks import peers
+from benchmarks.measuring import PASSPHRASE, Measured, judged
 
 LIMIT = 1.0
 STEPS = ("full", "second", "restore")
@@ -94,7 +95,7 @@ def one_round(scratch: Path, count: int) -> dict[str, Measured]:
     make_tree(top, count)
     found = {}
     ours("init", scratch / "ours", top)
-    restic = Restic(scratch, str(scratch / "restic")) if shutil.which("restic") else None
+    restic = peers.Restic(scratch, str(scratch / "restic")) if peers.has("restic") else None
     found["full"] = ours("full", scratch / "ours", top)
     if restic:
         found["restic full"] = restic.backup(top)
@@ -124,7 +125,7 @@ def main() -> int:
     if arguments.child:
         child(arguments)
         return 0
-    print(*versions(), sep="\n")
+    print(*peers.versions("restic"), sep="\n")
     with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         rounds = [one_round(Path(folder), arguments.files) for _ in range(arguments.rounds)]
     good = True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 
 from runner.base import clock as clocks
@@ -80,3 +81,15 @@ class CancelToken:
     def _forget(self, key: int) -> None:
         with self._lock:
             self._callbacks.pop(key, None)
+
+
+@contextlib.contextmanager
+def within(cancel: CancelToken) -> Iterator[CancelToken]:
+    """Yield a token for a part of the work, which is given up with all of it, and when the context is left."""
+    part = CancelToken()
+    forget = cancel.on_cancel(lambda: part.cancel(cancel.reason or Reason.CANCELLED))
+    try:
+        yield part
+    finally:
+        forget()
+        part.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import errors, quantities
 from runner.base.jsonvalue import JsonObject, JsonValue
@@ -68,6 +70,14 @@ def wrap(inner: location.Location, limits: Limits | None, clock: clocks.Clock) -
     return made
 
 
+class _Ticket(msgspec.Struct, kw_only=True, eq=False):
+    """The turn of somebody who waits: when it begins, how many seconds it lasts; `moved` when that may be different."""
+
+    start: float
+    lasts: float
+    moved: threading.Event = msgspec.field(default_factory=threading.Event)
+
+
 class _Pace:
     """Hands out the time of a line that carries so many bytes a second: who comes waits until those before are through.
 
@@ -79,17 +89,44 @@ class _Pace:
         self._clock = clock
         self._lock = threading.Lock()
         self._free_from = 0.0
+        self._waiting: list[_Ticket] = []
 
-    def take(self, size: int) -> None:
-        """Wait until so many bytes may go."""
+    def take(self, size: int, cancel: cancels.CancelToken) -> None:
+        """Wait until so many bytes may go.
+
+        Raises:
+            Cancelled: If the token is cancelled meanwhile (or `TimedOut`); those behind move up.
+        """
         if self._rate is None:
             return
         with self._lock:
             now = self._clock.monotonic()
-            start = max(now, self._free_from)
-            self._free_from = start + size / self._rate
-        if start > now:
-            self._clock.wait(threading.Event(), start - now)
+            ticket = _Ticket(start=max(now, self._free_from), lasts=size / self._rate)
+            self._free_from = ticket.start + ticket.lasts
+            if ticket.start <= now:
+                return
+            self._waiting.append(ticket)
+        forget = cancel.on_cancel(ticket.moved.set)
+        try:
+            while self._clock.wait(ticket.moved, max(0.0, ticket.start - self._clock.monotonic())):
+                ticket.moved.clear()
+                cancel.raise_if_cancelled()
+        except BaseException:
+            self._leave(ticket)
+            raise
+        finally:
+            forget()
+        with self._lock:
+            self._waiting.remove(ticket)
+
+    def _leave(self, ticket: _Ticket) -> None:
+        with self._lock:
+            place = self._waiting.index(ticket)
+            for later in self._waiting[place + 1 :]:
+                later.start -= ticket.lasts
+                later.moved.set()
+            del self._waiting[place]
+            self._free_from -= ticket.lasts
 
 
 class Limited(wrapper.Wrapper):
@@ -105,27 +142,34 @@ class Limited(wrapper.Wrapper):
         super().__init__(inner)
         self._up = _Pace(limits.upload, clock)
         self._down = _Pace(limits.download, clock)
+        self._cancel = cancels.CancelToken(clock)
         self._turn: AbstractContextManager[object] = nullcontext()
         if limits.parallel is not None:
             self._turn = threading.BoundedSemaphore(limits.parallel)
 
+    def giving_up(self, cancel: cancels.CancelToken) -> location.Location:
+        """Return the same location for a piece of work that may be given up."""
+        found = copy.copy(self)
+        found._cancel = cancel
+        return found
+
     def put(self, name: str, data: Sequence[location.Buffer], *, overwrite: bool = False) -> None:
         """Store an object."""
-        self._up.take(sum(memoryview(buffer).nbytes for buffer in data))
+        self._up.take(sum(memoryview(buffer).nbytes for buffer in data), self._cancel)
         with self._turn:
             self._inner.put(name, data, overwrite=overwrite)
 
     def get(self, name: str) -> bytes:
         """Return a whole object; how long it is shows only then, so those that follow wait for it."""
-        self._down.take(0)
+        self._down.take(0, self._cancel)
         with self._turn:
             found = self._inner.get(name)
-        self._down.take(len(found))
+        self._down.take(len(found), self._cancel)
         return found
 
     def read_into(self, name: str, offset: int, target: memoryview) -> None:
         """Fill `target` from `offset` on."""
-        self._down.take(target.nbytes)
+        self._down.take(target.nbytes, self._cancel)
         with self._turn:
             self._inner.read_into(name, offset, target)
 

@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
+from runner.base import cancel as cancels
 from runner.base import errors
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
@@ -154,3 +155,16 @@ class Retaining(Protocol):
         Raises:
             EnvironmentProblem: RT403 if the store is not set up for it.
         """
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A location of which a call may wait for its turn."""
+
+    def giving_up(self, cancel: cancels.CancelToken) -> Location:
+        """Return the same location, of which a call that waits fails as soon as the token is cancelled."""
+
+
+def giving_up(place: Location, cancel: cancels.CancelToken) -> Location:
+    """Return a location of which no call waits for its turn any more once a token is cancelled."""
+    return place.giving_up(cancel) if isinstance(place, Paced) else place

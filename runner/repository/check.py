@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
@@ -213,8 +214,12 @@ class _Check:
         self._wrong = {}
         done, total = len(self._looked), len(self._looked) + len(chosen)
         chunks = reader.Reader(self._repo.location, self._repo.keys, self._index, rehash=True)
-        with futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="check") as pool:
-            tasks = [pool.submit(self._check_pack, chunks, salt, is_chosen(salt)) for salt in chosen]
+        with (
+            futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="check") as pool,
+            cancels.within(self._cancel) as stop,
+        ):
+            look = functools.partial(self._check_pack, chunks.giving_up(stop), stop)
+            tasks = [pool.submit(look, salt, is_chosen(salt)) for salt in chosen]
             for task in futures.as_completed(tasks):
                 task.result()
                 done += 1
@@ -236,8 +241,8 @@ class _Check:
         """
         return self._packs.get(salt) or self._repo.location.stat(records.pack_name(salt)).size
 
-    def _check_pack(self, chunks: reader.Reader, salt: bytes, read_data: bool) -> None:
-        self._cancel.raise_if_cancelled()
+    def _check_pack(self, chunks: reader.Reader, stop: cancels.CancelToken, salt: bytes, read_data: bool) -> None:
+        stop.raise_if_cancelled()
         name = records.pack_name(salt)
         try:
             directory = packs.read_directory(self._repo.location, self._repo.keys, salt, self._size_of(salt))

@@ -22,13 +22,11 @@ class Neighbours:
     within a volume lie far apart.
 
     Args:
-        location: Where the repository is.
-        keys: Its keys.
+        keys: Keys of the repository.
         index: Its index.
     """
 
-    def __init__(self, location: locations.Location, keys: crypto.Keys, index: indexes.Index) -> None:
-        self._location = location
+    def __init__(self, keys: crypto.Keys, index: indexes.Index) -> None:
         self._keys = keys
         self._index = index
         self._lock = threading.Lock()
@@ -36,8 +34,12 @@ class Neighbours:
         self._opened: dict[bytes, list[records.Record]] = {}
         self._asked: Counter[bytes] = Counter()
 
-    def locate(self, chunk: bytes) -> records.Record:
+    def locate(self, chunk: bytes, location: locations.Location) -> records.Record:
         """Return a record of a chunk.
+
+        Args:
+            chunk: Its id.
+            location: The repository's, as whoever asks uses it.
 
         Raises:
             RepositoryDamaged: If the chunk is nowhere.
@@ -46,7 +48,7 @@ class Neighbours:
         if record is None:
             record = self._index.locate(chunk)
             with self._lock:
-                self._count(record.pack)
+                self._count(record.pack, location)
         return record
 
     def forget(self, pack: bytes) -> None:
@@ -54,15 +56,15 @@ class Neighbours:
         with self._lock:
             self._close(pack)
 
-    def _count(self, pack: bytes) -> None:
+    def _count(self, pack: bytes, location: locations.Location) -> None:
         self._asked[pack] += 1
         if self._asked[pack] == _WORTH_READING:
-            self._open(pack)
+            self._open(pack, location)
 
-    def _open(self, pack: bytes) -> None:
+    def _open(self, pack: bytes, location: locations.Location) -> None:
         try:
-            size = self._location.stat(records.pack_name(pack)).size
-            found = packs.read_directory(self._location, self._keys, pack, size)
+            size = location.stat(records.pack_name(pack)).size
+            found = packs.read_directory(location, self._keys, pack, size)
         except (locations.LocationError, failures.RepositoryDamaged):
             # The index does as well; if the pack is gone or damaged, that is for whoever reads the chunk to say.
             return

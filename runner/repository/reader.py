@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -53,7 +55,7 @@ class Reader:
     ) -> None:
         self._location = location
         self._index = index
-        self._neighbours = neighbours.Neighbours(location, keys, index)
+        self._neighbours = neighbours.Neighbours(keys, index)
         self._opener = opening.Opener(keys, rehash=rehash)
         self._buffers = opening.Buffers()
         self._threads = (workers or default_workers()) * _THREADS_PER_WORKER
@@ -70,23 +72,24 @@ class Reader:
         """Return the content of a chunk at a known place."""
         return dict(self.fetch_records([record]))[0]
 
-    def read(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    def read(self, chunks: Iterable[bytes], cancel: cancels.CancelToken | None = None) -> Iterator[bytes]:
         """Yield the contents of chunks, in order; a bounded number of them is read ahead in several threads.
+
+        Args:
+            chunks: Their ids.
+            cancel: Says when to give up what waits for its turn at the location.
 
         Raises:
             RepositoryDamaged: If one is missing or not what was written.
         """
-        with futures.ThreadPoolExecutor(self._threads, thread_name_prefix="read") as pool:
-            waiting: deque[futures.Future[list[bytes]]] = deque()
-            try:
-                for batch in _batches(map(self._neighbours.locate, chunks)):
-                    waiting.append(pool.submit(self._ordered, batch))
-                    if len(waiting) > self._threads:
-                        yield from waiting.popleft().result()
-                while waiting:
+        waiting: deque[futures.Future[list[bytes]]] = deque()
+        with self._threaded("read", cancel or cancels.CancelToken()) as (pool, part):
+            for batch in _batches(map(part._locate, chunks)):
+                waiting.append(pool.submit(part._ordered, batch))
+                if len(waiting) > self._threads:
                     yield from waiting.popleft().result()
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+            while waiting:
+                yield from waiting.popleft().result()
 
     def scatter(
         self,
@@ -106,23 +109,39 @@ class Reader:
         Raises:
             RepositoryDamaged: If a chunk is missing or not what was written.
         """
-        with futures.ThreadPoolExecutor(self._threads, thread_name_prefix="restore") as pool:
-            waiting: deque[futures.Future[int]] = deque()
-            try:
-                for batch in batches:
-                    cancel.raise_if_cancelled()
-                    waiting.append(pool.submit(self._deliver, batch, sink))
-                    if len(waiting) > self._threads * 2:
-                        _finish(waiting, on_batch)
-                while waiting:
-                    cancel.raise_if_cancelled()
+        waiting: deque[futures.Future[int]] = deque()
+        with self._threaded("restore", cancel) as (pool, part):
+            for batch in batches:
+                cancel.raise_if_cancelled()
+                waiting.append(pool.submit(part._deliver, batch, sink))
+                if len(waiting) > self._threads * 2:
                     _finish(waiting, on_batch)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+            while waiting:
+                cancel.raise_if_cancelled()
+                _finish(waiting, on_batch)
+
+    @contextlib.contextmanager
+    def _threaded(self, name: str, cancel: cancels.CancelToken) -> Iterator[tuple[futures.ThreadPoolExecutor, Reader]]:
+        """Yield threads, and a reader for them which gives up when the context is left."""
+        with (
+            futures.ThreadPoolExecutor(self._threads, thread_name_prefix=name) as pool,
+            contextlib.ExitStack() as stack,
+        ):
+            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+            yield pool, self.giving_up(stack.enter_context(cancels.within(cancel)))
+
+    def giving_up(self, cancel: cancels.CancelToken) -> Reader:
+        """Return the same reader, which does not wait for its turn at the location once a token is cancelled."""
+        part = copy.copy(self)
+        part._location = locations.giving_up(self._location, cancel)
+        return part
+
+    def _locate(self, chunk: bytes) -> records.Record:
+        return self._neighbours.locate(chunk, self._location)
 
     def _deliver(self, batch: Sequence[tuple[int, bytes]], sink: Sink) -> int:
         size = 0
-        for fetched in self._fetched([self._neighbours.locate(chunk) for _, chunk in batch]):
+        for fetched in self._fetched([self._locate(chunk) for _, chunk in batch]):
             for offset, stretch in _stretches(fetched, batch):
                 content = self._opener.open(stretch)
                 sink(offset, content)
@@ -141,7 +160,7 @@ class Reader:
         Raises:
             RepositoryDamaged: If one is missing or not what was written.
         """
-        return self.fetch_records([self._neighbours.locate(chunk) for chunk in chunks])
+        return self.fetch_records([self._locate(chunk) for chunk in chunks])
 
     def fetch_records(
         self, wanted: Sequence[records.Record], *, decompress: bool = True

@@ -181,15 +181,18 @@ class _Repair:
                 self._found.update(record for record in segment.records_of(block) if record.pack in self._packs)
 
     def _read_directories(self, progress: Callable[[int, int | None], None]) -> None:
-        with futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="repair") as pool:
-            tasks = [pool.submit(self._read_directory, salt, size) for salt, size in self._packs.items()]
+        with (
+            futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="repair") as pool,
+            cancels.within(self._cancel) as stop,
+        ):
+            tasks = [pool.submit(self._read_directory, stop, salt, size) for salt, size in self._packs.items()]
             for done, task in enumerate(futures.as_completed(tasks), 1):
                 self._found.update(task.result())
                 self._lock.confirm_if_due()
                 progress(done, len(tasks))
 
-    def _read_directory(self, salt: bytes, size: int) -> list[records.Record]:
-        self._cancel.raise_if_cancelled()
+    def _read_directory(self, stop: cancels.CancelToken, salt: bytes, size: int) -> list[records.Record]:
+        stop.raise_if_cancelled()
         try:
             return packs.read_directory(self._repo.location, self._repo.keys, salt, size)
         except failures.RepositoryDamaged:

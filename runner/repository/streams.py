@@ -117,7 +117,7 @@ class StreamSource:
             PermanentError: As `prove`, after the last piece.
         """
         content = sequences.from_cbor(self._manifest.body.get("content"), iter(self._manifest.roots))
-        for chunk in self._reader.read(sequences.chunks(self._reader, content)):
+        for chunk in self._reader.read(sequences.chunks(self._reader, content), self._cancel):
             self._cancel.raise_if_cancelled()
             self._hasher.update(chunk)
             self.length += len(chunk)

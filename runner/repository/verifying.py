@@ -30,7 +30,7 @@ def verify_export(
         for record in marks.Marks(repo.index).walk(manifest, chunks, cancel, _refuse):
             yield record.id
 
-    for content in chunks.read(wanted()):
+    for content in chunks.read(wanted(), cancel):
         cancel.raise_if_cancelled()
         done += len(content)
         progress(done, None)

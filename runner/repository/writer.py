@@ -101,7 +101,10 @@ class Writer:
         self._added = 0
         self._finishing = False
         self._local = threading.local()
-        self._packer = packing.Packer(location, keys, random, self._on_pack_stored)
+        # What waits for its turn at the location gives up with the export.
+        self._stop = cancels.CancelToken()
+        self._forget_stop = cancel.on_cancel(lambda: self._stop.cancel(cancel.reason or cancels.Reason.CANCELLED))
+        self._packer = packing.Packer(locations.giving_up(location, self._stop), keys, random, self._on_pack_stored)
         self._pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="export")
         self._slots = threading.Semaphore(workers * 2)
 
@@ -119,6 +122,9 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._forget_stop()
+        if kind is not None:
+            self._stop.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._packer.shutdown()
         if kind is not None:

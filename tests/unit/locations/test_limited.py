@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 from collections.abc import Sequence
 from concurrent import futures
@@ -9,8 +11,8 @@ from datetime import datetime
 
 import pytest
 
+from runner.base import cancel, errors
 from runner.base import clock as clocks
-from runner.base import errors
 from runner.locations import limited, memory
 from runner.registry import location
 from runner.testing.location_contract import LocationContract
@@ -71,6 +73,55 @@ def test_threads_share_the_rate() -> None:
     with futures.ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: place.put(f"a{number}", [bytes(KIB)]), range(8)))
     assert sorted(starts) == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+
+
+class Standing(clocks.FakeClock):
+    """Time that stands still: who waits does so until it is woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: queue.SimpleQueue[float | None] = queue.SimpleQueue()
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        self.waits.put(timeout)
+        return event.wait()
+
+
+def test_who_waits_gives_up_at_once_and_those_behind_move_up() -> None:
+    time = Standing()
+    place = limited.wrap(memory.Memory(), limited.Limits(upload=1), time)
+    tokens = [cancel.CancelToken(), cancel.CancelToken()]
+    place.put("first", [bytes(1000)])
+    with futures.ThreadPoolExecutor(2) as pool:
+        waiting = []
+        for number, token in enumerate(tokens):
+            mine = location.giving_up(place, token)
+            waiting.append(pool.submit(mine.put, f"a{number}", [bytes(500)]))
+            assert time.waits.get() == 1000 + 500 * number
+        tokens[0].cancel(cancel.Reason.TIMEOUT)
+        with pytest.raises(errors.TimedOut):
+            waiting[0].result()
+        assert time.waits.get() == 1000
+        tokens[1].cancel()
+        with pytest.raises(errors.Cancelled):
+            waiting[1].result()
+    # What they would have taken is free again.
+    last = pool_of_one(place)
+    assert time.waits.get() == 1000
+    last.cancel()
+    assert [info.name for info in place.list("")] == ["first"]
+
+
+def pool_of_one(place: location.Location) -> cancel.CancelToken:
+    token = cancel.CancelToken()
+    mine = location.giving_up(place, token)
+
+    def put() -> None:
+        with contextlib.suppress(errors.Cancelled):
+            mine.put("last", [b"x"])
+
+    threading.Thread(target=put, daemon=True).start()
+    return token
 
 
 def test_no_more_requests_at_once_than_allowed() -> None:

@@ -129,10 +129,10 @@ def test_what_is_known_of_neighbours_is_bounded(monkeypatch: pytest.MonkeyPatch)
     repo = make()
     roots = [repo.manifest(put(repo, str(pack), *noises(f"{pack}", 20))).roots for pack in range(5)]
     monkeypatch.setattr(neighbours, "_MOST_RECORDS", 50)
-    known = neighbours.Neighbours(repo.location, repo.keys, repo.index)
+    known = neighbours.Neighbours(repo.keys, repo.index)
     for _ in range(2):
         for chunks in roots:
-            assert [known.locate(chunk).id for chunk in chunks] == list(chunks)
+            assert [known.locate(chunk, repo.location).id for chunk in chunks] == list(chunks)
             assert len(known._known) <= 50
 
 

@@ -143,8 +143,8 @@ class Directory:
 
     def check_room(self) -> None:
         """Refuse more exports when the file system is fuller than its profile allows."""
-        place = next(place for place in (self.root, *self.root.parents) if place.exists())
         with _translated("", self.root):
+            place = next(place for place in (self.root, *self.root.parents) if place.exists())
             facts = os.statvfs(place)
         used = facts.f_blocks - facts.f_bfree
         # As `df` counts: blocks that only root may use belong to neither side.
@@ -252,4 +252,5 @@ def _translated(name: str, root: Path, *, putting: bool = False) -> Iterator[Non
         if error.errno in _MISSING and not putting:
             raise location.ObjectMissing(f"there is no object {name} in {root}") from error
         kind = location.LocationUnavailable if error.errno in _UNAVAILABLE else location.LocationError
-        raise kind(f"the object {name} in {root} cannot be used: {error.strerror}", details=str(error)) from error
+        what = f"the object {name} in {root}" if name else f"the directory {root}"
+        raise kind(f"{what} cannot be used: {error.strerror}", details=str(error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -77,9 +78,10 @@ def choose(text: str | None, *, named: Mapping[str, JsonObject], state_dir: Path
     if "://" in text:
         return Target(label=text, spec={"url": text})
     path = Path(text).expanduser().absolute()
-    if path.is_file():
+    # These say no where `Path.is_file` fails, as on a share whose server is away; whoever opens it is told.
+    if os.path.isfile(path):
         return _from_profile(path)
-    if path.is_dir() or "/" in text:
+    if os.path.isdir(path) or "/" in text:
         return Target(label=str(path), spec={"url": str(path)})
     raise errors.UsageError(
         f'there is no location "{text}"',

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +15,7 @@ from runner.base import clock, diagnostic, errors
 from runner.base.jsonvalue import JsonValue
 from runner.locations import directory
 from runner.params import configuration, locations
-from runner.registry import registry
+from runner.registry import location, registry
 
 NAS = {"type": "directory", "path": "/mnt/nas", "passphraseFile": "/etc/nas.key"}
 
@@ -149,3 +152,20 @@ def test_a_missing_configuration_is_an_error(tmp_path: Path) -> None:
 def test_an_empty_location_is_none(tmp_path: Path) -> None:
     with pytest.raises(errors.UsageError, match="the location is empty"):
         locations.choose("", named={}, state_dir=tmp_path)
+
+
+def test_a_directory_of_a_share_whose_server_is_away_is_told_by_who_opens_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, real = tmp_path / "share", os.stat
+
+    def away(path: Any, **options: Any) -> os.stat_result:
+        if Path(path) == place:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", away)
+    found = directory.Directory(choose(str(place)).spec["url"])  # type: ignore[arg-type]
+    assert found.root == place
+    with pytest.raises(location.LocationError, match=f"the directory {place} cannot be used: Input/output error"):
+        found.check_room()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from runner.locations import directory, probe
 from runner.registry import location as contract
 from runner.repository import check, prune, repository
 from runner.testing import location_contract
-from tests.servers import shares
+from tests.servers import processes, shares
 from tests.unit.repository.making import CHEAP, contents, noise, point, put
 
 _numbers = itertools.count()
@@ -26,9 +27,9 @@ def smb_share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def nfs_share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    with shares.nfs(tmp_path_factory.mktemp("nfs")) as place:
-        yield place
+def nfs_share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[shares.NfsShare]:
+    with shares.nfs(tmp_path_factory.mktemp("nfs")) as share:
+        yield share
 
 
 def fresh(share: Path) -> directory.Directory:
@@ -49,8 +50,8 @@ class TestSmbShare(location_contract.LocationContract):
 @pytest.mark.server("ganesha")
 class TestNfsShare(location_contract.LocationContract):
     @pytest.fixture
-    def location(self, nfs_share: Path) -> contract.Location:
-        return fresh(nfs_share)
+    def location(self, nfs_share: shares.NfsShare) -> contract.Location:
+        return fresh(nfs_share.path)
 
 
 @pytest.mark.server("samba")
@@ -59,8 +60,33 @@ def test_repository_on_an_smb_share(smb_share: Path) -> None:
 
 
 @pytest.mark.server("ganesha")
-def test_repository_on_an_nfs_share(nfs_share: Path) -> None:
-    _live(fresh(nfs_share))
+def test_repository_on_an_nfs_share(nfs_share: shares.NfsShare) -> None:
+    _live(fresh(nfs_share.path))
+
+
+@pytest.mark.server("ganesha")
+def test_a_put_waits_for_an_nfs_server_that_is_away(nfs_share: shares.NfsShare) -> None:
+    place = fresh(nfs_share.path)
+    data = noise("late", 3_000_000)
+    putting = threading.Thread(target=place.put, args=("late", [data]))
+    with processes.away(nfs_share.server):
+        putting.start()
+        putting.join(5)
+        assert putting.is_alive()
+    putting.join()
+    assert place.get("late") == data
+
+
+@pytest.mark.server("ganesha")
+def test_an_nfs_share_that_is_mounted_soft_gives_up(tmp_path: Path) -> None:
+    with shares.nfs(tmp_path, "soft,timeo=5,retrans=1") as share:
+        place = fresh(share.path)
+        place.put("before", [b"1"])
+        share.server.kill()
+        with pytest.raises(contract.LocationError, match=r"the object late in .* cannot be used: "):
+            place.put("late", [b"2"])
+        with pytest.raises(contract.LocationError, match=r"the object before in .* cannot be used: "):
+            place.get("before")
 
 
 def _live(place: directory.Directory) -> None:

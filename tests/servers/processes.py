@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import time
@@ -20,7 +21,9 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], log: Path, is_ready: Callable[[], bool], cwd: Path | None = None) -> Iterator[None]:
+def running(
+    command: Sequence[str], log: Path, is_ready: Callable[[], bool], cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Keep a server running within the context; what it prints goes to a file."""
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd=cwd)
@@ -30,7 +33,17 @@ def running(command: Sequence[str], log: Path, is_ready: Callable[[], bool], cwd
             assert process.poll() is None, f"{command[0]} ended: {log.read_text(errors='replace')[-2000:]}"
             assert time.monotonic() < deadline, f"{command[0]} is not ready: {log.read_text(errors='replace')[-2000:]}"
             time.sleep(0.1)
-        yield
+        yield process
     finally:
         process.kill()  # nobody needs its data any more, and some take their time to say goodbye
         process.wait()
+
+
+@contextlib.contextmanager
+def away(server: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Let a server answer nobody within the context."""
+    server.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        server.send_signal(signal.SIGCONT)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -83,9 +85,17 @@ def smb(directory: Path) -> Iterator[Path]:
             yield place / address / "share"
 
 
+@dataclass(frozen=True, slots=True)
+class NfsShare:
+    """A directory that is an NFS share, and the server of it."""
+
+    path: Path
+    server: subprocess.Popen[bytes]
+
+
 @contextlib.contextmanager
-def nfs(directory: Path) -> Iterator[Path]:
-    """Give a directory that is an NFS share, served by Ganesha."""
+def nfs(directory: Path, options: str = "hard") -> Iterator[NfsShare]:
+    """Mount an NFS share, served by Ganesha."""
     _needs_root()
     _needs("ganesha.nfsd", INSTALL_NFS)
     _needs("mount.nfs4", INSTALL_NFS)
@@ -98,12 +108,13 @@ def nfs(directory: Path) -> Iterator[Path]:
     config = directory / "ganesha.conf"
     config.write_text(_GANESHA.format(port=port, share=share, state=state))
     command = ["ganesha.nfsd", "-F", "-f", str(config), "-L", str(directory / "log"), "-p", str(directory / "pid")]
-    with processes.running(command, directory / "out", lambda: _listens(port)):
-        problem = _mount("-t", "nfs4", "127.0.0.1:/share", str(place), "-o", f"port={port},hard")
+    with processes.running(command, directory / "out", lambda: _listens(port)) as server:
+        problem = _mount("-t", "nfs4", "127.0.0.1:/share", str(place), "-o", f"port={port},{options}")
         if problem is not None:
             pytest.skip(f"an NFS share cannot be mounted here: {problem}")
         with _unmounted_later(place):
-            yield place
+            yield NfsShare(place, server)
+            gc.collect()  # closes what locations have open, which a client can only do while its server lives
 
 
 def _smbnetfs(address: str) -> Mapping[str, str]:

@@ -29,7 +29,7 @@ def files(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        inside = _search(path, f"*{SUFFIX}") if path.is_dir() else [path]
+        inside = _search(path, f"*{SUFFIX}") if os.path.isdir(path) else [path]
         if not inside:
             hint = f"rehearsals are files that end in {SUFFIX}"
             raise errors.UsageError(f"{path} holds no rehearsal", code="RT103", hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,12 +28,14 @@ def files(paths: Iterable[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        inside = sorted(each for each in path.rglob("*") if _is_document(each, path))
-        if path.is_dir() and not inside:
+        # Says no where `Path.is_dir` fails, as on a share whose server is away; whoever reads the file is told.
+        is_directory = os.path.isdir(path)
+        inside = sorted(each for each in path.rglob("*") if _is_document(each, path)) if is_directory else [path]
+        if not inside:
             raise errors.UsageError(
                 f"{path} holds no document", code="RT103", hint="documents are files that end in .yaml or .yml"
             )
-        found += inside if path.is_dir() else [path]
+        found += inside
     return list(dict.fromkeys(found))
 
 

@@ -102,7 +102,7 @@ def nfs(directory: Path, options: str = "hard") -> Iterator[NfsShare]:
     if not {"nfs", "nfs4"} & _file_systems() and shutil.which("modprobe") is not None:
         _run(["modprobe", "nfsv4"])
     if not {"nfs", "nfs4"} & _file_systems():
-        pytest.skip("the kernel of this machine has no NFS client, so that nothing can be mounted")
+        pytest.skip("the kernel of this machine has no NFS client: test_shares_in_a_guest.py runs these tests")
     share, state, place = (_made(directory / name) for name in ("share", "state", "mounted"))
     (port,) = processes.free_ports(1)
     config = directory / "ganesha.conf"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -81,3 +83,20 @@ def test_hidden_directories_are_searched_only_when_they_are_named(cli: Any, tmp_
     (tmp_path / "right.yaml").write_text(RIGHT, encoding="utf-8")
     assert cli("validate", ".").err == "1 document valid\n"
     assert cli("validate", ".hidden").code == codes.Exit.INVALID
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_a_file_on_a_share_whose_server_is_away_cannot_be_read(
+    cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    place, real = tmp_path / "away.yaml", os.stat
+
+    def away(path: Any, **options: Any) -> os.stat_result:
+        if not isinstance(path, int) and Path(path) == place:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return real(path, **options)
+
+    monkeypatch.setattr(os, "stat", away)
+    answer = cli(command, place)
+    assert answer.code == codes.Exit.USAGE
+    assert f"error[RT103]: the file {place} " in answer.err

@@ -59,6 +59,8 @@ class XmlStore:
     honours_conditions: bool = True
     knows_conditions: bool = True
     throttles_every: int = 0
+    throttles_with: int = 503
+    refused: int = 0
     odd: list[Odd] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
     uploads: dict[str, dict[int, bytes]] = field(default_factory=dict)
@@ -94,12 +96,12 @@ class XmlStore:
 
 
 @contextlib.contextmanager
-def started(*, certificate: Path | None = None, throttles_every: int = 0, **settings: bool) -> Iterator[XmlStore]:
+def started(*, certificate: Path | None = None, **settings: Any) -> Iterator[XmlStore]:
     """Serve one within the context; with a certificate (and its key in the same file) over TLS.
 
-    Every so-manieth request can be refused as one too many (503 SlowDown), without effect.
+    Every so-manieth request can be refused as one too many (503 SlowDown, or another status), without effect.
     """
-    store = XmlStore(throttles_every=throttles_every, **settings)  # type: ignore[arg-type]
+    store = XmlStore(**settings)
     listener = http.ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": store}))
     listener.daemon_threads = True
     store.endpoint = f"http://127.0.0.1:{listener.server_address[1]}"
@@ -147,7 +149,8 @@ class _Handler(http.BaseHTTPRequestHandler):
             if odd is not None:
                 self.store.odd.remove(odd)
             elif self.store.throttles_every and len(self.store.requests) % self.store.throttles_every == 0:
-                odd = Odd(method=self.command, status=503, code="SlowDown")
+                self.store.refused += 1
+                odd = Odd(method=self.command, status=self.store.throttles_with, code="SlowDown")
             try:
                 if odd is not None and odd.status != 200 and not odd.done:
                     raise _Refused(odd.status, odd.code)

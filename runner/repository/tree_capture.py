@@ -31,6 +31,7 @@ Progress = Callable[[int], None]
 # A file whose change time is younger than this when it is read may change again without a trace in its times: the
 # kernel counts them in ticks of up to 10 ms.
 _TICK_NS = 100_000_000
+_REPORTED_BYTES = 1024 * 1024
 
 
 def backup_tree(
@@ -107,6 +108,8 @@ class _Capture:
         self._unchanged = 0
         self._bytes = 0
         self._read = 0
+        self._reported = 0
+        self._now_ns = 0
 
     def visit(self, visited: tree_walk.Visited) -> None:
         """Capture one entry."""
@@ -124,6 +127,7 @@ class _Capture:
         """Make the export."""
         top = self._entries.finish()
         self._sink.stats.bytes_read = self._read
+        self._progress(self._read)
         export = self._sink.finish(
             {
                 "kind": tree_entries.KIND,
@@ -165,20 +169,37 @@ class _Capture:
     def _read_file(self, visited: tree_walk.Visited) -> None:
         facts = visited.facts
         # Whatever happens to the file after this moment shows in its `ctime`, unless that is too near.
-        now = int(self._clock.now().timestamp() * 1e9)
+        is_new = self._is_new(facts.st_ctime_ns)
         descriptor = visited.open()
         try:
-            entry = visited.describe(self._metadata, descriptor)
+            metadata = self._metadata.read(descriptor, facts)
             stored = self._contents.store(descriptor, facts)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
         if tree_walk.moments(facts) != tree_walk.moments(after) or stored.size != facts.st_size:
             self._warn(f"{tree_entry.show(visited.path)} changed while it was read")
-        ctime = 0 if abs(now - facts.st_ctime_ns) < _TICK_NS else facts.st_ctime_ns
-        self._entries.append(structs.replace(entry, size=stored.size, hash=stored.hash, ctime=ctime), stored.content)
+        entry = tree_entry.Entry(
+            depth=len(visited.above),
+            name=visited.stored,
+            kind=tree_entry.Kind.FILE,
+            metadata=metadata,
+            size=stored.size,
+            hash=stored.hash,
+            ctime=0 if is_new else facts.st_ctime_ns,
+            inode=facts.st_ino,
+        )
+        self._entries.append(entry, stored.content)
         self._bytes += stored.size
+
+    def _is_new(self, ctime_ns: int) -> bool:
+        """Tell whether a change time is that of right now; the clock is asked only if it was not seen to be past."""
+        if ctime_ns > self._now_ns - _TICK_NS:
+            self._now_ns = int(self._clock.now().timestamp() * 1e9)
+        return abs(self._now_ns - ctime_ns) < _TICK_NS
 
     def _count(self, count: int) -> None:
         self._read += count
-        self._progress(self._read)
+        if self._read - self._reported >= _REPORTED_BYTES:
+            self._reported = self._read
+            self._progress(self._read)

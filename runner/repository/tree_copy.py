@@ -82,7 +82,7 @@ class _Copy:
         source = visited.open()
         try:
             before = os.fstat(source)
-            entry = structs.replace(visited.describe(self._metadata, source), size=before.st_size)
+            entry = structs.replace(visited.describe(self._metadata), size=before.st_size)
             builder.add(entry, lambda target: self._fill(source, target, visited, before.st_size))
             if tree_walk.moments(before) != tree_walk.moments(os.fstat(source)):
                 self._warn(f"{tree_entry.show(visited.path)} changed while it was read")

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 import blake3
-from msgspec import structs
 
 from runner.registry.location import Buffer
 from runner.repository import crypto, encoding, exports, failures, nodes, sequences, tree_base, tree_entry
@@ -74,10 +73,9 @@ class EntryWriter:
             self._waiting.popleft()()
 
     def _append(self, entry: tree_entry.Entry, content: Content | None) -> None:
-        if content is not None:
-            entry = structs.replace(entry, content=content())
+        chunks = entry.content if content is None else content()
         self._write_out()
-        self._write(tree_entry.encode(entry), () if entry.content is None else entry.content.ids)
+        self._write(tree_entry.encode(entry, chunks), () if chunks is None else chunks.ids)
 
     def _keep(self, page: tree_base.Page, number: int) -> None:
         if self._page is None and number == 0 and not self._entries:
@@ -103,9 +101,11 @@ class EntryWriter:
         self._entries.append(encoded)
         self._ids += ids
         self._size += len(encoded)
-        digest = blake3.blake3(encoded, key=self._key).digest()
-        if self._size >= _MOST or (self._size >= _LEAST and not digest[0] & _MASK):
+        if self._size >= _MOST or (self._size >= _LEAST and self._is_end(encoded)):
             self._close_node()
+
+    def _is_end(self, encoded: bytes) -> bool:
+        return not blake3.blake3(encoded, key=self._key).digest()[0] & _MASK
 
     def _close_node(self) -> None:
         node = nodes.join(self._ids, encoding.join(self._entries))

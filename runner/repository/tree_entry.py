@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec import structs
 
 from runner.base import errors
 from runner.repository import encoding, failures, sequences
@@ -120,11 +121,11 @@ def to_cbor(entry: Entry) -> dict[str, CborValue]:
     return value
 
 
-def encode(entry: Entry) -> bytes:
-    """Write the form of `to_cbor`."""
-    metadata, content = entry.metadata, entry.content
+def encode(entry: Entry, content: sequences.ChunkSequence | None) -> bytes:
+    """Write the form of `to_cbor` of an entry with this content, whatever content it says itself."""
+    metadata = entry.metadata
     if entry.kind is not Kind.FILE or metadata is None or content is None or entry.target or entry.link or entry.device:
-        return encoding.encode(to_cbor(entry))
+        return encoding.encode(to_cbor(structs.replace(entry, content=content)))
     # Nearly all entries are plain files; sorting their keys would take three times as long as writing them.
     value: dict[str, CborValue] = {
         "gid": metadata.gid,

@@ -60,22 +60,16 @@ class Visited(msgspec.Struct, frozen=True, kw_only=True):
         """
         return os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.parent)
 
-    def describe(self, metadata: tree_metadata.MetadataReader, descriptor: int | None = None) -> tree_entry.Entry:
-        """Return the entry without its content.
-
-        Args:
-            metadata: Reads what belongs to it.
-            descriptor: The file, if it is open.
-        """
+    def describe(self, metadata: tree_metadata.MetadataReader) -> tree_entry.Entry:
+        """Return the entry, that of a file without its content."""
         kind, facts = self.kind, self.facts
         if self.link:
             return tree_entry.Entry(depth=len(self.above), name=self.stored, kind=kind, link=self.link)
-        place = tree_metadata.place_of(self.parent, self.name) if descriptor is None else descriptor
         return tree_entry.Entry(
             depth=len(self.above),
             name=self.stored,
             kind=kind,
-            metadata=metadata.read(place, facts),
+            metadata=metadata.read(tree_metadata.place_of(self.parent, self.name), facts),
             target=os.readlink(self.name, dir_fd=self.parent) if kind is Kind.SYMLINK else b"",
             device=_device(kind, facts),
             size=facts.st_size if kind is Kind.FILE else 0,

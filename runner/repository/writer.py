@@ -32,6 +32,8 @@ ZSTD_LEVEL = 1
 # that they can be read back with few calls.
 _GROUP_CHUNKS = 16
 _GROUP_BYTES = 4 * 1024 * 1024
+# The average length of chunks that are compressed with one call for the group.
+_SMALL = 32 * 1024
 _LONGEST_WAIT_S = 0.5
 
 
@@ -247,10 +249,9 @@ class Writer:
     def _pack(self, kind: crypto.Kind, new: Mapping[bytes, Buffer]) -> None:
         if not new:
             return
-        compress = self._compressor().compress
         pieces = []
-        for chunk, plain in new.items():
-            data, size = compress(plain), len(plain)
+        for (chunk, plain), data in zip(new.items(), self._compress(list(new.values())), strict=True):
+            size = len(plain)
             pieces.append(
                 packs.Piece(chunk, kind, records.Codec.ZSTD, size, data)
                 if len(data) < size
@@ -263,6 +264,14 @@ class Writer:
         else:
             # It is sealed later, when the memory that was handed in may hold something else.
             self._packer.add_metadata([piece._replace(data=bytes(piece.data)) for piece in pieces])
+
+    def _compress(self, plains: list[Buffer]) -> Iterable[Buffer]:
+        compressor = self._compressor()
+        if sum(map(len, plains)) > _SMALL * len(plains):
+            return map(compressor.compress, plains)
+        # In one call: behind each one of its own, this thread would wait for the one that reads the files.
+        compressed = compressor.multi_compress_to_buffer(plains)
+        return [compressed[number].tobytes() for number in range(len(plains))]
 
     def _compressor(self) -> zstandard.ZstdCompressor:
         try:

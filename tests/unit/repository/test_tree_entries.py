@@ -63,7 +63,7 @@ def test_an_array_is_joined_as_it_would_be_written(count: int) -> None:
 )
 def test_an_entry_is_written_in_the_canonical_form(kind: Kind, facts: dict[str, object]) -> None:
     made = entry(3, b"name", kind, **facts)
-    assert tree_entry.encode(made) == encoding.encode(tree_entry.to_cbor(made))
+    assert tree_entry.encode(made, made.content) == encoding.encode(tree_entry.to_cbor(made))
 
 
 def test_a_changed_entry_changes_one_node() -> None:

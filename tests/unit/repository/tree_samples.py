@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import stat
 import tempfile
@@ -152,6 +153,8 @@ def as_ordinary_user() -> Iterator[Path]:
         if os.geteuid() != 0:
             yield directory
             return
+        # The standard library imports it when it is used; the interpreter may lie where the other user cannot read.
+        importlib.import_module("concurrent.futures.thread")
         os.chown(directory, NOBODY, NOBODY)
         os.setegid(NOBODY)
         os.seteuid(NOBODY)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import images, peers
+from benchmarks import bytecode, images, peers
 from benchmarks.measuring import PASSPHRASE, Measured, judged
 from runner.base import quantities
 
@@ -107,7 +107,7 @@ def main() -> int:
         child(arguments)
         return 0
     print(*peers.versions("restic"), sep="\n")
-    with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
+    with bytecode.kept(), tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         (Path(folder) / "source").mkdir()
         images.make_image(Path(folder) / "source" / "image", quantities.parse_bytes(arguments.size))
         rounds = [one_round(Path(folder), number) for number in range(arguments.rounds)]

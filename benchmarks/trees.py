@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import peers
+from benchmarks import bytecode, peers
 from benchmarks.measuring import PASSPHRASE, Measured, judged
 
 LIMIT = 1.0
@@ -126,7 +126,7 @@ def main() -> int:
         child(arguments)
         return 0
     print(*peers.versions("restic"), sep="\n")
-    with tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
+    with bytecode.kept(), tempfile.TemporaryDirectory(dir=arguments.scratch) as folder:
         rounds = [one_round(Path(folder), arguments.files) for _ in range(arguments.rounds)]
     good = True
     for step in STEPS:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
+import pkgutil
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +17,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import worksteal  # type: ignore[import-untyped]
 
+import runner
 from runner.repository import keys, keyslots, repository
 from tests.servers import azurite, seaweedfs
 from tests.unit.repository.making import CHEAP
@@ -143,11 +146,17 @@ def loop_device(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 @pytest.fixture
 def as_ordinary_user() -> Iterator[Path]:
     """Let the test go on as a user without privileges; gives a directory that this user owns."""
-    with tempfile.TemporaryDirectory(prefix="runner-test-") as name:
-        place = Path(name)
+    with tempfile.TemporaryDirectory(prefix="runner-test-") as directory:
+        place = Path(directory)
         if os.geteuid() != 0:
             yield place
             return
+        # What is imported only when it is used may lie where the other user cannot read it.
+        for module in (
+            "concurrent.futures.thread",
+            *(found.name for found in pkgutil.walk_packages(runner.__path__, "runner.")),
+        ):
+            importlib.import_module(module)
         os.chown(place, _NOBODY, _NOBODY)
         groups = os.getgroups()
         os.setgroups([])

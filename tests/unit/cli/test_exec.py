@@ -525,9 +525,7 @@ def test_a_secret_input_is_masked_in_a_dry_run(cli: Cli, tmp_path: Path) -> None
         assert "hunter22" not in answer.out + answer.err
 
 
-def test_a_read_only_repository_is_checked_and_that_is_told(
-    cli: Cli, as_ordinary_user: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_repository_is_checked(cli: Cli, as_ordinary_user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNNER_STATE_DIR", str(as_ordinary_user / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(as_ordinary_user))
     assert cli("repository", "init").code == 0
@@ -538,11 +536,7 @@ def test_a_read_only_repository_is_checked_and_that_is_told(
     answer = cli("repository", "check")
     for directory in directories:
         directory.chmod(0o700)
-    assert (answer.code, answer.out) == (0, "2 objects, 0 restore points: no problems\n")
-    assert answer.err == (
-        "the location is read-only, so this check could not lock it: "
-        "objects that vanished meanwhile may have been pruned from elsewhere\n"
-    )
+    assert (answer.code, answer.out, answer.err) == (0, "2 objects, 0 restore points: no problems\n", "")
 
 
 def test_a_snapshot_of_the_directory_that_holds_the_repository_is_without_it(cli: Cli, tmp_path: Path) -> None:

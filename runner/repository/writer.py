@@ -267,7 +267,8 @@ class Writer:
 
     def _compress(self, plains: list[Buffer]) -> Iterable[Buffer]:
         compressor = self._compressor()
-        if sum(map(len, plains)) > _SMALL * len(plains):
+        # One call for all refuses to compress nothing at all, which a single empty chunk would be.
+        if len(plains) == 1 or sum(map(len, plains)) > _SMALL * len(plains):
             return map(compressor.compress, plains)
         # In one call: behind each one of its own, this thread would wait for the one that reads the files.
         compressed = compressor.multi_compress_to_buffer(plains)

@@ -115,6 +115,13 @@ def test_unknown_export_is_refused(export: str) -> None:
         make().manifest(ids.ExportId(export))
 
 
+@pytest.mark.parametrize("chunks", [(b"",), (b"", b"a", b""), (b"a" * 1000,), (b"a" * 1000, noise("small", 100))])
+def test_chunks_of_any_size_come_back(chunks: tuple[bytes, ...]) -> None:
+    repo = make()
+    export = put(repo, "a", *chunks)
+    assert contents(repo, export) == list(chunks)
+
+
 def test_chunks_that_are_there_already_are_not_stored_again() -> None:
     repo = make()
     chunks = [noise(str(number), 50_000) for number in range(40)]

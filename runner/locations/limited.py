@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from typing import Self
 
 import msgspec
 
@@ -147,9 +147,9 @@ class Limited(wrapper.Wrapper):
         if limits.parallel is not None:
             self._turn = threading.BoundedSemaphore(limits.parallel)
 
-    def giving_up(self, cancel: cancels.CancelToken) -> location.Location:
+    def giving_up(self, cancel: cancels.CancelToken) -> Self:
         """Return the same location for a piece of work that may be given up."""
-        found = copy.copy(self)
+        found = super().giving_up(cancel)
         found._cancel = cancel
         return found
 

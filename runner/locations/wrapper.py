@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
+from typing import Self
 
+from runner.base import cancel as cancels
 from runner.registry import location
 
 
@@ -22,6 +25,12 @@ class Wrapper:
     def listing_delay(self) -> float:
         """The delay of the location inside."""
         return self._inner.listing_delay
+
+    def giving_up(self, cancel: cancels.CancelToken) -> Self:
+        """Return the same around a location of which no call waits for its turn once the token is cancelled."""
+        found = copy.copy(self)
+        found._inner = location.giving_up(self._inner, cancel)
+        return found
 
     def put(self, name: str, data: Sequence[location.Buffer], *, overwrite: bool = False) -> None:
         """Store an object."""

@@ -13,7 +13,7 @@ import pytest
 
 from runner.base import cancel, errors
 from runner.base import clock as clocks
-from runner.locations import limited, memory
+from runner.locations import limited, memory, read_only
 from runner.registry import location
 from runner.testing.location_contract import LocationContract
 
@@ -122,6 +122,16 @@ def pool_of_one(place: location.Location) -> cancel.CancelToken:
 
     threading.Thread(target=put, daemon=True).start()
     return token
+
+
+def test_what_lies_around_a_slow_location_gives_up_its_turn_too() -> None:
+    place, _ = slow(download=1)
+    place.put("a", [bytes(1000)])
+    place.get("a")
+    token = cancel.CancelToken()
+    token.cancel()
+    with pytest.raises(errors.Cancelled):
+        location.giving_up(read_only.ReadOnly(place), token).get("a")
 
 
 def test_no_more_requests_at_once_than_allowed() -> None:

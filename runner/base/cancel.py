@@ -83,11 +83,16 @@ class CancelToken:
             self._callbacks.pop(key, None)
 
 
+def linked(cancel: CancelToken) -> tuple[CancelToken, Callable[[], None]]:
+    """Return a token that is cancelled with another one, for a part of its work, and what ends that."""
+    part = CancelToken()
+    return part, cancel.on_cancel(lambda: part.cancel(cancel.reason or Reason.CANCELLED))
+
+
 @contextlib.contextmanager
 def within(cancel: CancelToken) -> Iterator[CancelToken]:
     """Yield a token for a part of the work, which is given up with all of it, and when the context is left."""
-    part = CancelToken()
-    forget = cancel.on_cancel(lambda: part.cancel(cancel.reason or Reason.CANCELLED))
+    part, forget = linked(cancel)
     try:
         yield part
     finally:

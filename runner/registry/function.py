@@ -54,9 +54,9 @@ class FunctionSpec(msgspec.Struct, kw_only=True):
     dynamic_outputs: bool = False
     pure: bool = False
     since: str = "0.1"
-    find: Find | None = msgspec.field(default=None)
-    estimate: Estimate | None = msgspec.field(default=None)
-    foresee: Foresee | None = msgspec.field(default=None)
+    find: Find | None = None
+    estimate: Estimate | None = None
+    foresee: Foresee | None = None
     distribution: str = "blueprint-runner"
 
     @property

@@ -185,7 +185,10 @@ class Index:
     def is_named(self, chunk: bytes) -> bool:
         """Tell whether a segment names a chunk that was found, and not only its pack."""
         place = self.place(chunk)
-        return place is None or all(place.segment != segment.name for segment in self._recovered)
+        return place is None or not self._is_recovered(place)
+
+    def _is_recovered(self, place: Place) -> bool:
+        return any(place.segment == segment.name for segment in self._recovered)
 
     def _recover(self) -> None:
         with self._recovering:
@@ -290,7 +293,7 @@ class Index:
         record, doomed = place.record, self._condemned
         if isinstance(doomed, failures.RepositoryDamaged):
             raise doomed
-        if place.segment in self._suspect or place.segment in {segment.name for segment in self._recovered}:
+        if place.segment in self._suspect or self._is_recovered(place):
             return True
         if record.kind == crypto.Kind.MANIFEST:
             # Its pack may be condemned because it was packed anew; the export is as good as before.

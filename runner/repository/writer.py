@@ -104,8 +104,7 @@ class Writer:
         self._finishing = False
         self._local = threading.local()
         # What waits for its turn at the location gives up with the export.
-        self._stop = cancels.CancelToken()
-        self._forget_stop = cancel.on_cancel(lambda: self._stop.cancel(cancel.reason or cancels.Reason.CANCELLED))
+        self._stop, self._forget_stop = cancels.linked(cancel)
         self._packer = packing.Packer(locations.giving_up(location, self._stop), keys, random, self._on_pack_stored)
         self._pool = futures.ThreadPoolExecutor(workers, thread_name_prefix="export")
         self._slots = threading.Semaphore(workers * 2)

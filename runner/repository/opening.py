@@ -43,6 +43,13 @@ class Buffers(threading.local):
         return buffer[:length]
 
 
+class _Own(threading.local):
+    """What each thread has for itself, since no two may use it at once."""
+
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
 class Opener:
     """Opens chunks; safe from several threads.
 
@@ -57,7 +64,7 @@ class Opener:
         self._keys = keys
         self._rehash = rehash
         self._buffers = Buffers()
-        self._local = threading.local()
+        self._own = _Own()
         self._box = functools.lru_cache(_CACHED_BOXES)(functools.partial(packs.box_of, keys))
 
     def unseal(self, sealed: Sealed) -> memoryview:
@@ -98,7 +105,7 @@ class Opener:
             return size
         content = self.unseal(sealed)
         try:
-            count: int = self._decompressor().stream_reader(content).readinto(target)
+            count: int = self._own.decompressor.stream_reader(content).readinto(target)
         except zstandard.ZstdError as problem:
             raise failures.damaged(records.pack_name(record.pack), "a chunk cannot be decompressed") from problem
         return count
@@ -111,10 +118,3 @@ class Opener:
         if record.kind == crypto.Kind.MANIFEST:
             return self._keys.manifest_id(exports.decode(record.id, bytes(plain)).token) == record.id
         return self._keys.chunk_id(crypto.Kind(record.kind), plain) == record.id
-
-    def _decompressor(self) -> zstandard.ZstdDecompressor:
-        try:
-            found: zstandard.ZstdDecompressor = self._local.decompressor
-        except AttributeError:
-            found = self._local.decompressor = zstandard.ZstdDecompressor()
-        return found

@@ -25,6 +25,13 @@ class Touched(NamedTuple):
     old: bytes
 
 
+class _Own(threading.local):
+    """The memory that each thread reads into."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(GROUP * CHUNK)
+
+
 class PageStore:
     """Stores pages of one volume; safe from several threads.
 
@@ -38,11 +45,11 @@ class PageStore:
         self._writer = writer
         self._reader = reader
         self._keep = keep
-        self._local = threading.local()
+        self._own = _Own()
 
     def store(self, touched: Sequence[Touched]) -> list[bytes]:
         """Return the ids of the pages, in order; `HOLE` for one in which there is nothing."""
-        group = _Group(self._writer, self._reader, self._buffer())
+        group = _Group(self._writer, self._reader, self._own.buffer)
         pages = []
         for number, parts, old in touched:
             page = bytearray(old if self._keep else EMPTY_PAGE)
@@ -59,13 +66,6 @@ class PageStore:
         """Store pages as they are; return their ids as `store` does."""
         ids = iter(self._writer.store([page for page in pages if page != EMPTY_PAGE], Kind.PAGE))
         return [HOLE if page == EMPTY_PAGE else next(ids) for page in pages]
-
-    def _buffer(self) -> bytearray:
-        try:
-            found: bytearray = self._local.buffer
-        except AttributeError:
-            found = self._local.buffer = bytearray(GROUP * CHUNK)
-        return found
 
 
 class _Group:

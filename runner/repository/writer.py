@@ -51,6 +51,13 @@ class Stats(msgspec.Struct):
     bytes_stored: int = 0
 
 
+class _Own(threading.local):
+    """What each thread has for itself: no two may use a compressor at once, and making one costs more than a chunk."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=False, write_content_size=True)
+
+
 class Writer:
     """Writes one export; a context within which a shared lock is held.
 
@@ -102,7 +109,7 @@ class Writer:
         self._checkpointed = clock.monotonic()
         self._added = 0
         self._finishing = False
-        self._local = threading.local()
+        self._own = _Own()
         # What waits for its turn at the location gives up with the export.
         self._stop, self._forget_stop = cancels.linked(cancel)
         self._packer = packing.Packer(locations.giving_up(location, self._stop), keys, random, self._on_pack_stored)
@@ -265,22 +272,13 @@ class Writer:
             self._packer.add_metadata([piece._replace(data=bytes(piece.data)) for piece in pieces])
 
     def _compress(self, plains: list[Buffer]) -> Iterable[Buffer]:
-        compressor = self._compressor()
+        compressor = self._own.compressor
         # One call for all refuses to compress nothing at all, which a single empty chunk would be.
         if len(plains) == 1 or sum(map(len, plains)) > _SMALL * len(plains):
             return map(compressor.compress, plains)
         # In one call: behind each one of its own, this thread would wait for the one that reads the files.
         compressed = compressor.multi_compress_to_buffer(plains)
         return [compressed[number].tobytes() for number in range(len(plains))]
-
-    def _compressor(self) -> zstandard.ZstdCompressor:
-        try:
-            found: zstandard.ZstdCompressor = self._local.compressor
-        except AttributeError:
-            # One per thread: a compressor is not to be used by two at once, and making one costs more than a chunk.
-            found = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=False, write_content_size=True)
-            self._local.compressor = found
-        return found
 
     def _report(self, count: int) -> None:
         if self._progress is None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
-import pkgutil
 import shutil
 import subprocess
 import tempfile
@@ -17,8 +15,8 @@ import hypothesis
 import pytest
 from xdist.scheduler import worksteal  # type: ignore[import-untyped]
 
-import runner
 from runner.repository import keys, keyslots, repository
+from tests import privileges
 from tests.servers import azurite, seaweedfs
 from tests.unit.repository.making import CHEAP
 
@@ -78,9 +76,6 @@ def golden(request: pytest.FixtureRequest) -> Golden:
         assert actual == path.read_text(encoding="utf-8")
 
     return compare
-
-
-_NOBODY = 65534
 
 
 @contextlib.contextmanager
@@ -146,28 +141,8 @@ def loop_device(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
 @pytest.fixture
 def as_ordinary_user() -> Iterator[Path]:
     """Let the test go on as a user without privileges; gives a directory that this user owns."""
-    with tempfile.TemporaryDirectory(prefix="runner-test-") as directory:
-        place = Path(directory)
-        if os.geteuid() != 0:
-            yield place
-            return
-        # What is imported only when it is used may lie where the other user cannot read it.
-        for module in (
-            "concurrent.futures.thread",
-            *(found.name for found in pkgutil.walk_packages(runner.__path__, "runner.")),
-        ):
-            importlib.import_module(module)
-        os.chown(place, _NOBODY, _NOBODY)
-        groups = os.getgroups()
-        os.setgroups([])
-        os.setegid(_NOBODY)
-        os.seteuid(_NOBODY)
-        try:
-            yield place
-        finally:
-            os.seteuid(0)
-            os.setegid(0)
-            os.setgroups(groups)
+    with privileges.given_up() as place:
+        yield place
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import errors
 from runner.repository import tree_walk
+from tests import privileges
 from tests.unit.repository import tree_samples
 
 
@@ -170,7 +171,7 @@ def test_a_missing_root_fails(bench: tree_samples.Bench, tmp_path: Path) -> None
 
 
 def test_a_root_is_reached_through_a_directory_that_cannot_be_listed() -> None:
-    with tree_samples.as_ordinary_user() as scratch:
+    with privileges.given_up() as scratch:
         bench = tree_samples.Bench(scratch)
         (scratch / "home" / "own").mkdir(parents=True)
         (scratch / "home" / "own" / "file").write_text("x")
@@ -184,7 +185,7 @@ def test_a_root_is_reached_through_a_directory_that_cannot_be_listed() -> None:
 
 
 def test_an_unreadable_file_fails_the_backup_or_is_left_out_with_a_warning() -> None:
-    with tree_samples.as_ordinary_user() as scratch:
+    with privileges.given_up() as scratch:
         bench = tree_samples.Bench(scratch)
         source = scratch / "source"
         (source / "locked").mkdir(parents=True)
@@ -219,7 +220,7 @@ def test_an_ordinary_user_gets_everything_back_but_the_owner(tmp_path: Path) -> 
     before = tree_samples.account(tmp_path / "source")
     export = tree_samples.Bench(tmp_path, repo).backup(tmp_path / "source").export
     owner = os.stat(tmp_path / "source").st_uid
-    with tree_samples.as_ordinary_user() as scratch:
+    with privileges.given_up() as scratch:
         bench = tree_samples.Bench(scratch, repo)
         (scratch / "held").mkdir()
         for target in ("new", "held"):

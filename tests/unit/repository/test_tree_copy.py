@@ -10,6 +10,7 @@ import pytest
 from runner.base import cancel as cancels
 from runner.base import errors
 from runner.repository import tree_copy, tree_restore, tree_walk
+from tests import privileges
 from tests.unit.repository import tree_samples
 
 
@@ -44,7 +45,7 @@ def test_a_file_that_changes_while_it_is_copied_is_named(tmp_path: Path) -> None
 
 
 def test_an_unreadable_file_fails_the_copy_and_nothing_is_left() -> None:
-    with tree_samples.as_ordinary_user() as scratch:
+    with privileges.given_up() as scratch:
         (scratch / "source").mkdir()
         (scratch / "source" / "readable").touch()
         (scratch / "source" / "secret").touch(mode=0)

@@ -13,6 +13,7 @@ import pytest
 
 import runner
 from runner.base import errors
+from tests import privileges
 from tests.unit.repository import tree_samples
 
 SCRIPT = """
@@ -75,7 +76,7 @@ def test_a_target_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     repo = tree_samples.new_repository()
     (tmp_path / "file").write_text("x")
     export = tree_samples.Bench(tmp_path, repo).backup(tmp_path / "file").export
-    with tree_samples.as_ordinary_user() as scratch:
+    with privileges.given_up() as scratch:
         (scratch / "target").mkdir()
         (scratch / "target").chmod(0o555)
         with pytest.raises(errors.EnvironmentProblem) as caught:

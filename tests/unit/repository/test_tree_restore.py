@@ -18,6 +18,7 @@ from runner.repository import (
     tree_restore,
 )
 from runner.repository.tree_entry import Kind
+from tests import privileges
 from tests.unit.repository import tree_samples
 from tests.unit.repository.tree_samples import entry
 
@@ -267,7 +268,7 @@ def test_a_setuid_program_loses_the_bit_when_its_owner_cannot_be_set() -> None:
     stranger = structs.replace(
         entry(0, b"program", Kind.FILE), metadata=tree_entry.Metadata(mode=0o4755, uid=0, gid=0, mtime=1)
     )
-    with tree_samples.as_ordinary_user() as top:
+    with privileges.given_up() as top:
         with tree_build.TreeBuilder(top) as builder:
             builder.add(stranger, lambda _: None)
         assert stat.S_IMODE((top / "program").stat().st_mode) == 0o755

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import os
 import stat
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -140,29 +137,6 @@ def _holes(place: bytes, size: int) -> list[tuple[int, int]]:
                 position = size
             found.append((start, position))
     return found
-
-
-NOBODY = 65534
-
-
-@contextlib.contextmanager
-def as_ordinary_user() -> Iterator[Path]:
-    """Give up root within the block, and pass on a directory that belongs to the user who is left."""
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name).resolve()
-        if os.geteuid() != 0:
-            yield directory
-            return
-        # The standard library imports it when it is used; the interpreter may lie where the other user cannot read.
-        importlib.import_module("concurrent.futures.thread")
-        os.chown(directory, NOBODY, NOBODY)
-        os.setegid(NOBODY)
-        os.seteuid(NOBODY)
-        try:
-            yield directory
-        finally:
-            os.seteuid(0)
-            os.setegid(0)
 
 
 def can_set_xattrs(directory: Path) -> bool:

@@ -62,10 +62,10 @@ def one_round(scratch: Path, image: Path, changed: Path, extents: Path) -> dict[
     found["rescan"] = ours("export", repository, str(changed), base=base)
     shutil.rmtree(repository)
     restored.unlink()
-    for name, kind in (("restic", peers.Restic), ("rustic", peers.Rustic), ("borg", peers.Borg)):
+    for name, make in (("restic", peers.restic), ("rustic", peers.rustic), ("borg", peers.borg)):
         if peers.has(name):
             place = scratch / name
-            found |= others(name, kind(scratch, str(place)), scratch, image, changed)
+            found |= others(name, make(scratch, str(place)), scratch, image, changed)
             shutil.rmtree(place)
     return found
 
@@ -78,7 +78,7 @@ def others(name: str, peer: peers.Peer, scratch: Path, image: Path, changed: Pat
     found = {name: peer.backup(source)}
     found[f"{name} restore"] = peer.restore(restored)
     found[f"{name} restore, sync"] = peer.restore(restored, durably=True)
-    if isinstance(peer, peers.Restic):
+    if name == "restic":
         (source / "image").unlink()
         os.link(changed, source / "image")
         found[f"{name} rescan"] = peer.backup(source)

@@ -86,7 +86,7 @@ def one_round(scratch: Path, number: int) -> dict[str, Measured]:
         restored.unlink()
         if peers.has("restic"):
             environment = server.environment()
-            peer = peers.Restic(folder, f"s3:{server.endpoint}/{server.bucket}/restic", **environment)
+            peer = peers.restic(folder, f"s3:{server.endpoint}/{server.bucket}/restic", **environment)
             found["restic full"] = peer.backup(source)
             found["restic restore"] = peer.restore(scratch / "restic-restored")
             found["restic restore, sync"] = peer.restore(scratch / "restic-restored", durably=True)

@@ -45,75 +45,60 @@ class Peer:
 
     Args:
         init: Command that makes the repository.
+        backup: Command that backs up the directory that is named behind it.
+        restore: Command that restores what was backed up last into the directory where it runs.
         environment: What the program is told beside its command line.
     """
 
-    def __init__(self, init: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, init: list[str], backup: list[str], restore: list[str], environment: dict[str, str]) -> None:
+        self._backup = backup
+        self._restore = restore
         self._environment = {**os.environ, **environment}
         subprocess.run(init, env=self._environment, check=True, stdout=subprocess.DEVNULL)
 
     def backup(self, source: Path) -> Measured:
         """Back up a directory."""
-        return Measured(self._backup(source), env=self._environment)
+        return Measured([*self._backup, str(source)], env=self._environment)
 
     def restore(self, target: Path, *, durably: bool = False) -> Measured:
         """Restore what was backed up last, if wanted until it is on the disk, and remove what was restored."""
         target.mkdir()
-        command = f"cd {shlex.quote(str(target))} && {shlex.join(self._restore(target))}"
+        command = f"cd {shlex.quote(str(target))} && {shlex.join(self._restore)}"
         if durably:
             command += " && find . -type f -exec sync -d {} +"
         done = Measured(["sh", "-c", command], env=self._environment)
         shutil.rmtree(target)
         return done
 
-    def _backup(self, source: Path) -> list[str]:
-        raise NotImplementedError
 
-    def _restore(self, target: Path) -> list[str]:
-        raise NotImplementedError
-
-
-class Restic(Peer):
-    """A repository of restic at a path or a URL."""
-
-    def __init__(self, scratch: Path, repository: str, **environment: str) -> None:
-        cache = str(scratch / "restic-cache")
-        self._command = ["restic", "-q", "-r", repository]
-        variables = {"RESTIC_PASSWORD": PASSPHRASE, "RESTIC_CACHE_DIR": cache, **environment}
-        super().__init__([*self._command, "init"], variables)
-
-    def _backup(self, source: Path) -> list[str]:
-        return [*self._command, "backup", str(source)]
-
-    def _restore(self, target: Path) -> list[str]:
-        return [*self._command, "restore", "latest", "--target", str(target)]
+def restic(scratch: Path, repository: str, **environment: str) -> Peer:
+    """Make a repository of restic at a path or a URL."""
+    command = ["restic", "-q", "-r", repository]
+    return Peer(
+        [*command, "init"],
+        [*command, "backup"],
+        [*command, "restore", "latest", "--target", "."],
+        {"RESTIC_PASSWORD": PASSPHRASE, "RESTIC_CACHE_DIR": str(scratch / "restic-cache"), **environment},
+    )
 
 
-class Rustic(Peer):
-    """A repository of rustic at a path."""
-
-    def __init__(self, scratch: Path, repository: str) -> None:
-        self._command = ["rustic", "--no-progress", "--log-level", "warn", "-r", repository]
-        variables = {"RUSTIC_PASSWORD": PASSPHRASE, "RUSTIC_CACHE_DIR": str(scratch / "rustic-cache")}
-        super().__init__([*self._command, "init"], variables)
-
-    def _backup(self, source: Path) -> list[str]:
-        return [*self._command, "backup", str(source)]
-
-    def _restore(self, target: Path) -> list[str]:
-        return [*self._command, "restore", "latest", str(target)]
+def rustic(scratch: Path, repository: str) -> Peer:
+    """Make a repository of rustic at a path."""
+    command = ["rustic", "--no-progress", "--log-level", "warn", "-r", repository]
+    return Peer(
+        [*command, "init"],
+        [*command, "backup"],
+        [*command, "restore", "latest", "."],
+        {"RUSTIC_PASSWORD": PASSPHRASE, "RUSTIC_CACHE_DIR": str(scratch / "rustic-cache")},
+    )
 
 
-class Borg(Peer):
-    """A repository of borg at a path, with compression of the same strength as ours; it holds one archive."""
-
-    def __init__(self, scratch: Path, repository: str) -> None:
-        self._archive = f"{repository}::all"
-        variables = {"BORG_PASSPHRASE": PASSPHRASE, "BORG_BASE_DIR": str(scratch / "borg-base")}
-        super().__init__(["borg", "--error", "init", "--encryption", "repokey-blake2", repository], variables)
-
-    def _backup(self, source: Path) -> list[str]:
-        return ["borg", "create", "--compression", "zstd,1", self._archive, str(source)]
-
-    def _restore(self, target: Path) -> list[str]:
-        return ["borg", "extract", self._archive]
+def borg(scratch: Path, repository: str) -> Peer:
+    """Make a repository of borg at a path, with compression of the same strength as ours; it holds one archive."""
+    archive = f"{repository}::all"
+    return Peer(
+        ["borg", "--error", "init", "--encryption", "repokey-blake2", repository],
+        ["borg", "create", "--compression", "zstd,1", archive],
+        ["borg", "extract", archive],
+        {"BORG_PASSPHRASE": PASSPHRASE, "BORG_BASE_DIR": str(scratch / "borg-base")},
+    )

@@ -95,7 +95,7 @@ def one_round(scratch: Path, count: int) -> dict[str, Measured]:
     make_tree(top, count)
     found = {}
     ours("init", scratch / "ours", top)
-    restic = peers.Restic(scratch, str(scratch / "restic")) if peers.has("restic") else None
+    restic = peers.restic(scratch, str(scratch / "restic")) if peers.has("restic") else None
     found["full"] = ours("full", scratch / "ours", top)
     if restic:
         found["restic full"] = restic.backup(top)

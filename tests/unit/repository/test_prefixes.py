@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.base import cancel
-from runner.repository import prefixes, segments
+from runner.repository import prefixes, repository, segments
 from tests.unit.repository.making import make, noise, put, reopen
 
 
@@ -74,6 +74,14 @@ def test_who_asks_little_does_not_pay_for_a_filter() -> None:
         made.may_hold(0)
 
 
+def of_eight_segments() -> repository.Repository:
+    """Return a repository with fifty chunks in each segment of its index, opened anew."""
+    repo = make()
+    for number in range(8):
+        put(repo, f"old {number}", *(noise(f"{number} {chunk}", 100) for chunk in range(50)))
+    return reopen(repo)
+
+
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that takes the name of each segment that is searched from now on."""
     asked = []
@@ -88,10 +96,7 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_new_chunks_are_not_looked_for_in_the_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    repo = make()
-    for number in range(8):
-        put(repo, f"old {number}", *(noise(f"{number} {chunk}", 100) for chunk in range(50)))
-    other = reopen(repo)
+    other = of_eight_segments()
     asked = searched(monkeypatch)
     monkeypatch.setattr(prefixes, "_WORTHWHILE", 1)
     with other.writer(token="new", cancel=cancel.CancelToken()) as writer:
@@ -101,10 +106,7 @@ def test_new_chunks_are_not_looked_for_in_the_segments(monkeypatch: pytest.Monke
 
 
 def test_chunks_that_were_stored_together_are_found_in_the_same_segment(monkeypatch: pytest.MonkeyPatch) -> None:
-    repo = make()
-    for number in range(8):
-        put(repo, f"old {number}", *(noise(f"{number} {chunk}", 100) for chunk in range(50)))
-    other = reopen(repo)
+    other = of_eight_segments()
     asked = searched(monkeypatch)
     with other.writer(token="again", cancel=cancel.CancelToken()) as writer:
         writer.store([noise(f"3 {chunk}", 100) for chunk in range(50)])

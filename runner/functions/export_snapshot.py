@@ -98,10 +98,14 @@ def foresee(call: estimates.Call) -> estimates.Way | None:
         return None
     if not isinstance(storage, driver.ChangedBlocks):
         return estimates.Way(method="rescan", reason=f"the driver {name} cannot tell what changed")
+    unknown = "the driver cannot tell before" if isinstance(volume, str) else "which volume it is comes later"
     if isinstance(volume, str) and isinstance(storage, driver.ForeseesChanges):
-        return storage.foresee_changes(volume)
+        try:
+            return storage.foresee_changes(volume)
+        except errors.RunnerError as error:  # the phase will fail for it, unless it passes until then
+            unknown = error.message
     reason = f"the driver {name} compares with the snapshot of the last restore point; without that all is read"
-    return estimates.Way(method="changed", reason=reason)
+    return estimates.Way(method="changed", reason=f"{reason}; what it saves is not known: {unknown}")
 
 
 def _base(

@@ -31,7 +31,8 @@ def foresee(path: Path, shelf: Path) -> estimates.Way | None:
     with _open(path) as new, _open(Path(earlier.path)) as old:
         shared = list(fiemap.shared(old, new))
         if not shared:
-            return estimates.Way(method="changed", reason=reason)
+            unknown = "what that saves is known when both have been compared, as they share nothing on the disk"
+            return estimates.Way(method="changed", reason=f"{reason}; {unknown}")
         data = extents.union(comparing.data_of(old, earlier.size_bytes), comparing.data_of(new, size))
         left = sum(extent.length for extent in extents.without(data, shared))
     on_disk = quantities.bytes_for_people(sum(extent.length for extent in shared))

@@ -50,6 +50,9 @@ class Access(Protocol):
             StorageError: If it is no qcow2 image.
         """
 
+    def recorded(self, bitmap: str) -> int:
+        """Return how many bytes a dirty bitmap has recorded by now, at most; without reading them."""
+
     def take(self, name: str, scratch: Path) -> None:
         """Take a snapshot of this name.
 

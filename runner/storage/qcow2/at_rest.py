@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.nbd import wire
-from runner.registry import driver
+from runner.registry import driver, extents
 from runner.storage.qcow2 import access, programs, reading, shelf
 
 
@@ -36,6 +36,14 @@ class AtRest:
     def look(self) -> access.Contents:
         """Say what is in it."""
         return look(self._image)
+
+    def recorded(self, bitmap: str) -> int:
+        """Count what a bitmap has recorded and what does not read as zeros."""
+        context = f"qemu:dirty-bitmap:{bitmap}"
+        with served(self._image, f"--bitmap={bitmap}", contexts=(context, reading.ALLOCATION)) as pool:
+            changed = pool.flagged(context, having=wire.DIRTY)
+            data = pool.flagged(reading.ALLOCATION, lacking=wire.Allocation.ZERO)
+            return sum(extent.length for extent in extents.zero_outside(changed, data) if not extent.zero)
 
     def take(self, name: str, scratch: Path) -> None:
         """Make a snapshot, durably, and the bitmap if the image can have one; nothing is kept outside the image."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import ids
-from runner.registry import driver, extents
+from runner.registry import driver, estimates, extents
 from runner.storage import failures, new_file
-from runner.storage.qcow2 import access, at_rest, live, programs, qmp, reading, shelf, writing
+from runner.storage.qcow2 import access, at_rest, comparing, live, programs, qmp, reading, shelf, writing
 
 
 class Qcow2Driver:
@@ -138,12 +138,20 @@ class Qcow2Driver:
                 return driver.Incomparable(f"the snapshot {base} is gone")
             if old_place.image != place.image:
                 return driver.Incomparable(f"{base} is a snapshot of another volume")
-            if old.snapshot.size_bytes > new.snapshot.size_bytes:
-                return driver.Incomparable("the volume has shrunk")
-            wrong = self._contents(place).bitmaps.get(old.name, "is gone")
+            wrong = comparing.obstacle(old, new.snapshot.size_bytes, self._contents(place))
             if wrong:
-                return driver.Incomparable(f"the dirty bitmap of {base} {wrong}")
+                return driver.Incomparable(wrong)
         return self._changed(place, old, new)
+
+    def foresee_changes(self, volume: str) -> estimates.Way | None:
+        """Tell which bitmap the next snapshot would go by, and how much that has recorded by now."""
+        with failures.translated(volume):
+            guest = live.named_by(volume)
+            if guest is None and not _path_of(volume).exists():
+                return None
+            place = self._shelf(_existing(volume) if guest is None else self._image_of(guest))
+            with self._inside(place, None, guest) as inside:
+                return comparing.foresee(inside, place.records())
 
     def create_volume(
         self, volume: str, size_bytes: int, *, overwrite: bool, token: str = ""
@@ -179,7 +187,7 @@ class Qcow2Driver:
             raise shelf.absent(snapshot)
         place, id = named
         record = place.read(id)
-        if not place.image.exists() or not _is_there(record, self._contents(place)):
+        if not place.image.exists() or not comparing.is_there(record, self._contents(place)):
             raise shelf.absent(snapshot)
         return place, record
 
@@ -257,13 +265,6 @@ def _opened(place: shelf.Shelf, record: shelf.Record) -> AbstractContextManager[
     return at_rest.opened(place.image, record) if guest is None else live.opened(guest, record)
 
 
-def _is_there(record: shelf.Record, contents: access.Contents) -> bool:
-    """Tell whether what is written down is still there, in the image or in the guest."""
-    if record.released:
-        return record.name in contents.bitmaps
-    return record.name in (contents.held if record.live else contents.snapshots)
-
-
 def _tidy(place: shelf.Shelf, inside: access.Access) -> None:
     """Make what is written down and what there is the same, after a crash, or when an image or a guest was replaced."""
     place.remove_leftovers()
@@ -277,6 +278,6 @@ def _tidy(place: shelf.Shelf, inside: access.Access) -> None:
         for name in contents.ours - {record.name for record in records}:
             inside.drop(name)
         for record in records:
-            if not _is_there(record, contents):
+            if not comparing.is_there(record, contents):
                 inside.drop(record.name)
                 place.remove(shelf.id_of(record.snapshot.id))

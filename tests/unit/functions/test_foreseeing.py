@@ -11,7 +11,7 @@ from runner.base import clock as clocks
 from runner.model import load
 from runner.plan import compile, explain, measure, outlook, present
 from runner.plan.knowledge import Knowledge
-from runner.registry import estimates, registry
+from runner.registry import driver, estimates, registry
 from runner.storage.file import driver as file_driver
 from runner.storage.memory import driver as memory_driver
 
@@ -31,12 +31,24 @@ class Plain(memory_driver.MemoryDriver):
     changed_extents = None  # type: ignore[assignment]
 
 
+class Silent(memory_driver.MemoryDriver):
+    """A driver whose volumes cannot be looked at."""
+
+    def foresee_changes(self, volume: str) -> estimates.Way | None:
+        raise driver.StorageUnavailable("the guest does not answer")
+
+
 def look(phases: str) -> outlook.Outlook:
     blueprint, found = load.parse_blueprint(HEAD + phases, "b.yaml")
     assert blueprint is not None, found
     known = registry.Registry(
         functions.builtin(),
-        drivers={"file": file_driver.FileDriver, "memory": memory_driver.MemoryDriver, "plain": Plain},
+        drivers={
+            "file": file_driver.FileDriver,
+            "memory": memory_driver.MemoryDriver,
+            "plain": Plain,
+            "silent": Silent,
+        },
     )
     plan, problems = compile.compile_plan(blueprint, "backup", known)
     assert plan is not None, problems
@@ -68,6 +80,7 @@ def test_driver_that_tells_nothing_before_is_described(tmp_path: Path) -> None:
     found = way(look(phases("{volume: disk, driver: memory}")))
     assert found is not None
     assert (found.method, "driver memory compares" in found.reason) == ("changed", True)
+    assert found.reason.endswith("; what it saves is not known: the driver cannot tell before")
 
 
 def test_driver_that_cannot_compare_says_so() -> None:
@@ -79,6 +92,13 @@ def test_volume_that_is_known_later_tells_what_the_driver_can_do() -> None:
     found = way(look(phases("{volume: '/{{ run.id }}'}")))
     assert found is not None
     assert "driver file compares" in found.reason
+    assert found.reason.endswith("; what it saves is not known: which volume it is comes later")
+
+
+def test_volume_that_cannot_be_looked_at_says_why() -> None:
+    found = way(look(phases("{volume: disk, driver: silent}")))
+    assert found is not None
+    assert found.reason.endswith("; what it saves is not known: the guest does not answer")
 
 
 def test_nothing_is_told_of_a_snapshot_from_elsewhere() -> None:

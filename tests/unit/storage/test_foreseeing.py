@@ -41,6 +41,8 @@ def test_snapshot_that_is_there_is_compared(tmp_path: Path) -> None:
     assert way is not None
     assert way.method == "changed"
     assert way.reason.startswith("compared with the snapshot of 2026-01-01 00:00 UTC")
+    assert way.skips is None
+    assert "what that saves is known when both have been compared" in way.reason
 
 
 def test_what_is_shared_on_the_disk_need_not_be_read(reflink_disk: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from runner.base import cancel, errors, ids
 from runner.registry import driver as contract
+from runner.registry import estimates
 from runner.storage.qcow2 import driver as qcow2
 from tests import qemu
 
@@ -270,3 +271,57 @@ def test_unknown_node_is_answered_with_those_there_are(guest: qemu.Guest) -> Non
     with pytest.raises(contract.VolumeMissing) as caught:
         take(guest.volume.replace("node=disk", "node=dsik"))
     assert '"disk"' in caught.value.hint
+
+
+def foreseen(volume: str | Path) -> estimates.Way:
+    found = qcow2.Qcow2Driver().foresee_changes(str(volume))
+    assert found is not None
+    return found
+
+
+def test_bitmap_tells_before_a_snapshot_what_it_will_save(image: Path) -> None:
+    assert foreseen(image) == estimates.Way(method="full", reason="there is no earlier snapshot of the volume")
+    take(image)
+    assert foreseen(image).skips == 2 * MIB
+    written = ["-c", "write -z -u 0 64k", "-c", "write -P 7 1M 192k"]
+    subprocess.run(["qemu-io", "-f", "qcow2", *written, image], check=True, capture_output=True)
+    before = (image.read_bytes(), left(image))
+
+    way = foreseen(image)
+
+    assert (way.method, way.skips) == ("changed", 2 * MIB - (192 << 10))
+    assert "UTC has recorded 192.0 KiB, if the last restore point has that snapshot" in way.reason
+    assert (image.read_bytes(), left(image)) == before
+
+
+def test_plan_and_export_agree_on_what_is_read(image: Path) -> None:
+    base = take(image)
+    qemu.write_image(str(image), b"new" * 50_000 + DATA[150_000:])
+    way = foreseen(image)
+    extents = changed(base, take(image))
+    assert not isinstance(extents, str)
+    assert way.skips == 2 * MIB - sum(extent.length for extent in extents if not extent.zero)
+
+
+def test_guest_tells_what_it_has_written_since_the_last_snapshot(guest: qemu.Guest) -> None:
+    driver = qcow2.Qcow2Driver()
+    driver.release_blocks(take(guest.volume).id)
+    assert foreseen(guest.volume).skips == 2 * MIB
+    guest.write(b"new" + DATA[3:])
+    way = foreseen(guest.volume)
+    assert (way.method, way.skips) == ("changed", 2 * MIB - (1 << 16))
+    assert left(guest.image) == [".json"]
+
+
+def test_bitmap_that_cannot_be_relied_on_saves_nothing(image: Path) -> None:
+    taken = take(image)
+    bitmap = f"blueprint-runner-{taken.id.rpartition('/')[2]}"
+    subprocess.run(["qemu-img", "bitmap", "--disable", "-f", "qcow2", image, bitmap], check=True)
+    way = foreseen(image)
+    assert (way.method, way.skips) == ("rescan", None)
+    assert way.reason == f"the dirty bitmap of {taken.id} does not record changes"
+
+
+def test_nothing_is_foreseen_of_an_image_that_is_not_there(tmp_path: Path) -> None:
+    assert qcow2.Qcow2Driver().foresee_changes(str(tmp_path / "disk.qcow2")) is None
+    assert list(tmp_path.iterdir()) == []

@@ -8,10 +8,11 @@ from typing import Any, TypeVar, cast
 
 from runner.app import application, restore_points
 from runner.base import clock as clocks
-from runner.base import errors, ids, log, own_places, redact, suggest
+from runner.base import errors, ids, log, own_places, redact, suggest, temporary
 from runner.base.jsonvalue import JsonObject
 from runner.engine import host, runs
 from runner.engine.request import Request
+from runner.locations import limited
 from runner.params import locations
 from runner.processes import commands
 from runner.registry import driver as drivers
@@ -62,6 +63,7 @@ class Services:
         self._makers: Mapping[type[Any], Callable[[], Any]] = {
             repositories.Repository: self._open_repository,
             commands.Commands: lambda: commands.Commands(directory.processes, token, app.clock),
+            temporary.TemporarySpace: self._make_temporary_space,
             own_places.OwnPlaces: lambda: app.own_places(self._target),
         }
 
@@ -83,9 +85,11 @@ class Services:
         return cast(drivers.SnapshotDriver, self._once(("driver", name), lambda: self._made(known[name]())))
 
     def _made(self, driver: drivers.SnapshotDriver) -> drivers.SnapshotDriver:
-        """Finish a driver: what copies directories must not copy what is the runner's own."""
-        if isinstance(driver, drivers.LeavesOut):
-            return driver.leaving_out(self.service(own_places.OwnPlaces))
+        """Finish a driver: what makes copies keeps to the limit, and must not copy what is the runner's own."""
+        if isinstance(driver, drivers.MakesCopies):
+            return driver.making_copies(
+                leaving_out=self.service(own_places.OwnPlaces), within=self.service(temporary.TemporarySpace)
+            )
         return driver
 
     def base_export(self, phase: str, key: str, source: str) -> ids.ExportId | None:
@@ -132,6 +136,10 @@ class Services:
         opened = self._app.provide_repository(self._target)
         opened.keep_exports(self._run)
         return opened
+
+    def _make_temporary_space(self) -> temporary.TemporarySpace:
+        limits = limited.limits_of(self._target.spec)
+        return temporary.TemporarySpace(None if limits is None else limits.temporary)
 
     def _once(self, key: object, make: Callable[[], Any]) -> Any:
         with self._lock:

@@ -147,6 +147,7 @@ _TABLE = (
     Code("RT314", "A path would escape the target", Exit.FAILED),
     Code("RT315", "The source does not exist", Exit.FAILED),
     Code("RT316", "The source is not what the function can back up", Exit.FAILED),
+    Code("RT317", "The limit of temporary space is reached", Exit.ENVIRONMENT),
     # RT4xx: locations and repositories
     Code("RT400", "A location operation failed", Exit.FAILED),
     Code("RT401", "The object does not exist", Exit.FAILED),

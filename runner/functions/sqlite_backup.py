@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from runner.base import errors
+from runner.base import errors, temporary
 from runner.functions import sqlite_copy, tree_arguments, tree_sizes
 from runner.registry import args, context, estimates
 from runner.registry.args import argument
@@ -34,9 +36,9 @@ def sqlite_backup(ctx: context.PhaseContext, args: SqliteBackupArgs) -> tree_arg
     folder = ctx.work / "sqlite"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
-    try:
+    with ctx.service(temporary.TemporarySpace).share(f"the copy of {args.database}") as space, _removing(folder):
         copy = folder / Path(args.database).name
-        sqlite_copy.copy(ctx, database, copy)
+        sqlite_copy.copy(ctx, database, copy, space)
         _take_metadata(database, copy)
         result = tree_capture.backup_tree(
             repo,
@@ -48,8 +50,6 @@ def sqlite_backup(ctx: context.PhaseContext, args: SqliteBackupArgs) -> tree_arg
             progress=tree_arguments.report(ctx, args.database, copy.stat().st_size),
             warn=ctx.warn,
         )
-    finally:
-        shutil.rmtree(folder)
     return tree_arguments.outputs_of(repo.manifest(result.export))
 
 
@@ -68,6 +68,14 @@ def find_export(
 def estimate(args: SqliteBackupArgs, budget: estimates.Budget) -> estimates.Size | None:
     """Take the size of the database file; what its log holds mostly replaces pages of it."""
     return tree_sizes.of_paths([args.database], budget)
+
+
+@contextlib.contextmanager
+def _removing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
 
 
 def _see(database: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from runner.base import errors
+from runner.base import errors, temporary
 from runner.registry import context
 
 # How many pages are copied between two looks at whether to give up.
@@ -19,13 +19,13 @@ _NOT_A_DATABASE = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
-def copy(ctx: context.PhaseContext, database: Path, target: Path) -> None:
-    """Copy a database as it is at one moment, its log included.
+def copy(ctx: context.PhaseContext, database: Path, target: Path, space: temporary.Share) -> None:
+    """Copy a database as it is at one moment, its log included; what it takes is exact, since that moment is held.
 
     Raises:
         PermanentError: RT316 if it is no database or damaged, RT313 if it cannot be read.
         TransientError: If somebody else keeps it locked.
-        EnvironmentProblem: RT312 if the disk of the copy is full.
+        EnvironmentProblem: RT312 if the disk of the copy is full, RT317 if the copy is larger than is allowed.
     """
     # `rw` rather than `ro`: what a crashed application left in its log must be readable. It never makes a database.
     address = f"{database.as_uri()}?mode=rw"
@@ -38,7 +38,8 @@ def copy(ctx: context.PhaseContext, database: Path, target: Path) -> None:
         new.execute("PRAGMA journal_mode = OFF")
         new.execute("PRAGMA synchronous = OFF")
         _hold_still(ctx, source)
-        page_size = int(source.execute("PRAGMA page_size").fetchone()[0])
+        page_size = _asked(source, "page_size")
+        space.take(_asked(source, "page_count") * page_size)
 
         def look(_: int, remaining: int, total: int) -> None:
             ctx.cancel.raise_if_cancelled()
@@ -63,6 +64,10 @@ def _hold_still(ctx: context.PhaseContext, source: sqlite3.Connection) -> None:
                 raise
         else:
             return
+
+
+def _asked(source: sqlite3.Connection, pragma: str) -> int:
+    return int(source.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
 @contextmanager

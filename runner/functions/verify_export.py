@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pydantic
 
-from runner.base import ids
+from runner.base import ids, temporary
 from runner.functions import tree_arguments
 from runner.registry import args, context
 from runner.registry.args import argument
@@ -29,8 +29,9 @@ class VerifyExportOutputs(args.Outputs):
 def verify_export(ctx: context.PhaseContext, args: VerifyExportArgs) -> VerifyExportOutputs:
     """Prove that an export is what was captured, and can be restored.
 
-    Files are restored to a scratch directory of the run and compared one by one with the hashes and the metadata that
-    were taken when they were captured; streams and volumes are read whole. The live source is not looked at.
+    Files are restored to a scratch directory of the run, within `limits.temporary` of the location, and compared one by
+    one with the hashes and the metadata that were taken when they were captured; streams and volumes are read whole.
+    The live source is not looked at.
     """
     from runner.repository import exports, repository, streams, tree_compare, tree_entries, volumes
 
@@ -40,7 +41,8 @@ def verify_export(ctx: context.PhaseContext, args: VerifyExportArgs) -> VerifyEx
     kind = manifest.kind
     progress = tree_arguments.report(ctx, args.export, exports.size_of(manifest))
     if kind == tree_entries.KIND:
-        proved = tree_compare.verify_tree(repo, export, ctx.work, cancel=ctx.cancel, progress=progress)
+        with ctx.service(temporary.TemporarySpace).share(f"the scratch restore of {args.export}") as space:
+            proved = tree_compare.verify_tree(repo, export, ctx.work, space=space, cancel=ctx.cancel, progress=progress)
         return VerifyExportOutputs(kind=kind, files=proved.files, bytes=proved.bytes)
     if kind == streams.KIND:
         size = streams.verify_stream(repo, export, cancel=ctx.cancel, progress=progress)

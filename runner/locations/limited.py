@@ -26,12 +26,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         download: Bytes a second that are read.
         parallel: Requests at once.
         workers: Threads that compress, encrypt and move data.
+        temporary: Bytes of temporary space that a run may take at once.
     """
 
     upload: int | None = None
     download: int | None = None
     parallel: int | None = None
     workers: int | None = None
+    temporary: int | None = None
 
     def __str__(self) -> str:
         size = quantities.bytes_for_people
@@ -40,6 +42,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             f"download {size(self.download)}/s" if self.download else "",
             f"requests at once: {self.parallel}" if self.parallel else "",
             f"workers: {self.workers}" if self.workers else "",
+            f"temporary {size(self.temporary)}" if self.temporary else "",
         ]
         return ", ".join(filter(None, said))
 
@@ -48,22 +51,23 @@ def limits_of(spec: JsonObject) -> Limits | None:
     """Return the limits of a location profile, or None.
 
     Raises:
-        UsageError: RT403 if a rate is none.
+        UsageError: RT403 if a size is none.
     """
     found = spec.get("limits")
     if not isinstance(found, dict) or not found:
         return None
     return Limits(
-        upload=_rate(found, "upload"),
-        download=_rate(found, "download"),
+        upload=_size(found, "upload"),
+        download=_size(found, "download"),
         parallel=_count(found.get("parallel")),
         workers=_count(found.get("workers")),
+        temporary=_size(found, "temporary"),
     )
 
 
 def wrap(inner: location.Location, limits: Limits | None, clock: clocks.Clock) -> location.Location:
     """Return a location that keeps to the limits and can do all that the one inside can."""
-    if limits is None or limits == Limits(workers=limits.workers):
+    if limits is None or limits == Limits(workers=limits.workers, temporary=limits.temporary):
         return inner
     parts = [part for protocol, part in _PARTS.items() if isinstance(inner, protocol)]
     made: Limited = type("Limited", (*parts, Limited), {})(inner, limits, clock)
@@ -223,18 +227,18 @@ _PARTS: dict[type, type] = {
 }
 
 
-def _rate(limits: JsonObject, name: str) -> int | None:
+def _size(limits: JsonObject, name: str) -> int | None:
     value = limits.get(name)
     if value is None:
         return None
     try:
-        rate = quantities.parse_bytes(str(value))
+        size = quantities.parse_bytes(str(value))
     except ValueError as problem:
         raise errors.UsageError(str(problem), code="RT403", hint=f"write limits.{name} like 20MiB") from problem
-    if rate < 1:
+    if size < 1:
         hint = "leave it out for no limit"
-        raise errors.UsageError(f"limits.{name} is less than a byte a second", code="RT403", hint=hint)
-    return rate
+        raise errors.UsageError(f"limits.{name} is less than a byte", code="RT403", hint=hint)
+    return size
 
 
 def _count(value: JsonValue) -> int | None:

@@ -97,7 +97,7 @@ class PhaseContext(Protocol):
         """Return the run's instance of a service that the application provides, opened at first use.
 
         The services are those of `runner.app`: the `Repository` at the run's location, the `Commands` of its reaper,
-        the directories of the runner itself (`OwnPlaces`).
+        the directories of the runner itself (`OwnPlaces`), the limit of what is copied (`TemporarySpace`).
 
         Raises:
             RunnerError: As opening it raises (no repository, wrong passphrase).

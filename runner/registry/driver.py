@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from runner.base import cancel, errors, ids, own_places
+from runner.base import cancel, errors, ids, own_places, temporary
 from runner.registry import estimates
 
 
@@ -313,11 +313,16 @@ class AtRest(Protocol):
 
 
 @runtime_checkable
-class LeavesOut(Protocol):
-    """The driver copies directories of this machine, which may hold the runner's own."""
+class MakesCopies(Protocol):
+    """The snapshots of the driver may be copies of what lies on this machine."""
 
-    def leaving_out(self, own: own_places.OwnPlaces) -> SnapshotDriver:
-        """Return a driver like this one whose snapshots are without these directories."""
+    def making_copies(self, *, leaving_out: own_places.OwnPlaces, within: temporary.TemporarySpace) -> SnapshotDriver:
+        """Return a driver like this one.
+
+        Args:
+            leaving_out: Directories of the runner itself, which its snapshots are without.
+            within: Where it takes the space that its copies need; they count until the run has ended.
+        """
 
 
 _PROTOCOLS = {

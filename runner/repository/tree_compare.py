@@ -10,7 +10,7 @@ from pathlib import Path
 import blake3
 
 from runner.base import cancel as cancels
-from runner.base import errors, ids
+from runner.base import errors, ids, temporary
 from runner.repository import (
     chunking,
     contents,
@@ -30,11 +30,18 @@ from runner.repository.tree_entry import Kind
 Progress = Callable[[int], None]
 
 _SHOWN = 10
+_BLOCK = 4096
 _SET_ID = 0o6000
 
 
 def verify_tree(
-    repo: Repository, export: ids.ExportId, scratch: Path, *, cancel: cancels.CancelToken, progress: Progress
+    repo: Repository,
+    export: ids.ExportId,
+    scratch: Path,
+    *,
+    space: temporary.Share,
+    cancel: cancels.CancelToken,
+    progress: Progress,
 ) -> tree_restore.Restored:
     """Restore an export into `scratch/verify`, compare, and remove it.
 
@@ -42,8 +49,12 @@ def verify_tree(
 
     Raises:
         PermanentError: RT419 with the first differences.
+        EnvironmentProblem: RT317 if that takes more temporary space than is allowed; then nothing was restored.
     """
     manifest = repo.manifest(export)
+    if space.is_limited:
+        reader = repo.reader()
+        space.take(sum(space_of(reader, entry) for entry in tree_entries.read(reader, manifest)))
     top = scratch / "verify"
     parent = tree_descent.open_parent(scratch)
     try:
@@ -57,6 +68,16 @@ def verify_tree(
     if found:
         raise _differs(manifest, found)
     return tree_restore.result_of(manifest)
+
+
+def space_of(reader: Reader, entry: tree_entry.Entry) -> int:
+    """Return what an entry takes on a disk with blocks of 4 KiB, holes left out."""
+    held = (
+        0
+        if entry.content is None
+        else sum(length for chunk, length in sequences.items(reader, entry.content) if chunk is not None)
+    )
+    return _BLOCK if entry.kind is Kind.DIRECTORY else -(-held // _BLOCK) * _BLOCK
 
 
 def find_differences(

@@ -11,7 +11,7 @@ import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import errors, ids, polling, redact, secret
+from runner.base import errors, ids, polling, redact, secret, temporary
 from runner.registry import driver as drivers
 
 Service = TypeVar("Service")
@@ -78,7 +78,7 @@ class FakePhaseContext:
     Args:
         work: The phase's private directory; made if it is missing.
         clock: The time; the machine's own by default.
-        services: What `service(kind)` returns, by class.
+        services: What `service(kind)` returns, by class; temporary space has no limit unless it is among them.
         storage: Drivers by name.
         bases: What `base_export(source)` returns, by source.
         declared_outputs: The outputs that the phase declares, and whether each is secret.
@@ -104,7 +104,7 @@ class FakePhaseContext:
         self.cancel = cancels.CancelToken(self.clock)
         self.redactor = redact.Redactor()
         self.log = MemoryLogger(self.redactor)
-        self.services: dict[type, object] = dict(services or {})
+        self.services: dict[type, object] = {temporary.TemporarySpace: temporary.TemporarySpace(), **(services or {})}
         self.drivers = dict(storage or {})
         self.bases = dict(bases or {})
         self.run_id = ids.RunId("testrun0")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from runner.base import cancel as cancels
-from runner.base import own_places
+from runner.base import own_places, temporary
 from runner.registry import driver
 from runner.storage import new_file
 from runner.storage.file import comparing
@@ -22,8 +22,8 @@ _CANNOT_CLONE = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EI
 _PIECE = 64 << 20
 
 
-def copy_image(source: Path, target: Path, cancel: cancels.CancelToken) -> str:
-    """Copy an image into a new file and make it durable.
+def copy_image(source: Path, target: Path, cancel: cancels.CancelToken, space: temporary.Share) -> str:
+    """Copy an image into a new file and make it durable; what is not shared takes space.
 
     Returns:
         How it was done, for people.
@@ -36,6 +36,8 @@ def copy_image(source: Path, target: Path, cancel: cancels.CancelToken) -> str:
             os.fsync(new)
             return "reflink"
         before = os.fstat(old)
+        if space.is_limited:
+            space.take(sum(extent.length for extent in comparing.data_of(old, before.st_size)))
         _copy_data(old, new, before.st_size, cancel)
         after = os.fstat(old)
         if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
@@ -47,7 +49,9 @@ def copy_image(source: Path, target: Path, cancel: cancels.CancelToken) -> str:
     return f"sparse copy: {_file_system(source)} has no reflinks"
 
 
-def copy_tree(source: Path, target: Path, own: own_places.OwnPlaces, cancel: cancels.CancelToken) -> str:
+def copy_tree(
+    source: Path, target: Path, own: own_places.OwnPlaces, cancel: cancels.CancelToken, space: temporary.Share
+) -> str:
     """Copy a directory with everything in it, durably; file after file, each by reflink if possible.
 
     Hard links stay links among each other. Sockets and what is the runner's own are left out. Ownership is kept as far
@@ -56,13 +60,14 @@ def copy_tree(source: Path, target: Path, own: own_places.OwnPlaces, cancel: can
     Returns:
         How it was done, for people.
     """
-    return _Tree(own, cancel).copy(source, target)
+    return _Tree(own, cancel, space).copy(source, target)
 
 
 class _Tree:
-    def __init__(self, own: own_places.OwnPlaces, cancel: cancels.CancelToken) -> None:
+    def __init__(self, own: own_places.OwnPlaces, cancel: cancels.CancelToken, space: temporary.Share) -> None:
         self._own = own.identities()
         self._cancel = cancel
+        self._space = space
         self._left_out = False
         self._links: dict[tuple[int, int], Path] = {}
         self._methods: set[str] = set()
@@ -92,7 +97,7 @@ class _Tree:
         elif first != target:
             os.link(first, target, follow_symlinks=False)
         elif stat.S_ISREG(facts.st_mode):
-            self._methods.add(copy_image(source, target, self._cancel))
+            self._methods.add(copy_image(source, target, self._cancel, self._space))
             new_file.copy_metadata(source, target)
         elif stat.S_ISLNK(facts.st_mode):
             target.symlink_to(source.readlink())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import files, ids, own_places
+from runner.base import files, ids, own_places, temporary
 from runner.registry import driver, estimates
 from runner.storage import failures, leftovers, new_file
 from runner.storage.file import at_rest, comparing, copying, device, foreseeing, image, layout
@@ -34,6 +34,7 @@ class FileDriver:
         clock: Tells when a snapshot was taken.
         random: Draws the names of snapshots.
         own: What snapshots of directories are without.
+        space: Where copies that share nothing with their volume take what they need.
     """
 
     name = layout.NAME
@@ -45,14 +46,16 @@ class FileDriver:
         clock: clocks.Clock | None = None,
         random: ids.RandomBytes = ids.random_bytes,
         own: own_places.OwnPlaces | None = None,
+        space: temporary.TemporarySpace | None = None,
     ) -> None:
         self._clock = clock or clocks.SystemClock()
         self._random = random
         self._own = own or own_places.OwnPlaces()
+        self._space = space or temporary.TemporarySpace()
 
-    def leaving_out(self, own: own_places.OwnPlaces) -> FileDriver:
-        """Return a driver whose snapshots of directories are without these."""
-        return FileDriver(clock=self._clock, random=self._random, own=own)
+    def making_copies(self, *, leaving_out: own_places.OwnPlaces, within: temporary.TemporarySpace) -> FileDriver:
+        """Return a driver that leaves these directories out, and copies only what there is space for."""
+        return FileDriver(clock=self._clock, random=self._random, own=leaving_out, space=within)
 
     def create_snapshot(self, volume: str, tags: Mapping[str, str], cancel: cancels.CancelToken) -> driver.Snapshot:
         """Copy a volume beside itself; the snapshot appears when it is complete and durable."""
@@ -61,16 +64,18 @@ class FileDriver:
             source = self._existing(volume)
             shelf = layout.shelf_of(volume)
             leftovers.sweep(shelf, "", self._clock.now())
-            temporary = _make_temporary(shelf)
+            staging = _make_temporary(shelf)
+            space = self._space.share(f"the snapshot of {volume}")
             try:
                 created = self._clock.now()
-                method, size = _copy(source, temporary / layout.DATA, self._own, cancel)
-                layout.write_facts(temporary, volume=volume, size_bytes=size, created=created, tags=tags, method=method)
+                method, size = _copy(source, staging / layout.DATA, self._own, cancel, space)
+                layout.write_facts(staging, volume=volume, size_bytes=size, created=created, tags=tags, method=method)
                 place = shelf / ids.base32(self._random(10), 16)
                 # Never replaces a snapshot: a directory that is not empty cannot be renamed over.
-                temporary.rename(place)
+                staging.rename(place)
             except BaseException:
-                leftovers.remove(temporary)
+                leftovers.remove(staging)
+                space.give_back()
                 _remove_empty(shelf)
                 raise
             files.flush_directory(shelf)
@@ -177,18 +182,20 @@ class FileDriver:
 def _make_temporary(shelf: Path) -> Path:
     for _ in range(_ATTEMPTS):
         files.make_directories(shelf)
-        temporary = shelf / files.temporary_name()
+        staging = shelf / files.temporary_name()
         with contextlib.suppress(FileNotFoundError):
-            temporary.mkdir(0o700)
-            return temporary
+            staging.mkdir(0o700)
+            return staging
     raise driver.StorageUnavailable(f"{shelf} is removed again and again")
 
 
-def _copy(source: Path, target: Path, own: own_places.OwnPlaces, cancel: cancels.CancelToken) -> tuple[str, int]:
+def _copy(
+    source: Path, target: Path, own: own_places.OwnPlaces, cancel: cancels.CancelToken, space: temporary.Share
+) -> tuple[str, int]:
     if source.is_file():
-        return copying.copy_image(source, target, cancel), target.stat().st_size
+        return copying.copy_image(source, target, cancel, space), target.stat().st_size
     try:
-        method = copying.copy_tree(source, target, own, cancel)
+        method = copying.copy_tree(source, target, own, cancel, space)
     except FileNotFoundError as error:
         raise driver.StorageUnavailable(f"{error.filename} vanished while {source} was copied") from error
     facts = (Path(parent, name).lstat() for parent, _, names in os.walk(target) for name in names)
@@ -198,11 +205,11 @@ def _copy(source: Path, target: Path, own: own_places.OwnPlaces, cancel: cancels
 def _remove(place: Path) -> None:
     if not (place / layout.FACTS).is_file():
         return
-    temporary = place.with_name(files.temporary_name())
+    staging = place.with_name(files.temporary_name())
     with contextlib.suppress(FileNotFoundError):  # somebody else was faster
-        place.rename(temporary)
+        place.rename(staging)
         files.flush_directory(place.parent)
-        leftovers.remove(temporary)
+        leftovers.remove(staging)
 
 
 def _compare(old: driver.Snapshot, new: driver.Snapshot) -> Iterator[driver.Extent]:

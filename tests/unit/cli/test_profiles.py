@@ -101,6 +101,32 @@ def test_limits_are_shown_and_those_that_are_none_are_refused(cli: Cli, tmp_path
     assert "KB201" in answer.err
 
 
+def test_the_limit_of_temporary_space_reaches_functions_and_drivers(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_bytes(b"x" * 5000)
+    (tmp_path / "secret").write_text("secret")
+    head = "apiVersion: blueprint-runner.dev/v1\nkind: LocationProfile\nmetadata: {name: nas}\n"
+    spec = "spec: {type: directory, path: backups, passphraseFile: secret, limits: {temporary: 6000}}\n"
+    (tmp_path / "nas.yaml").write_text(head + spec)
+    (tmp_path / "b.yaml").write_text(
+        "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: b}\nactions:\n"
+        f"  backup: {{phases: [{{name: copy, func: BackupFiles, args: {{paths: ['{tmp_path}/data']}}}}],"
+        " outputArtifacts: {copy: {keyValue: {export: '{{ phases.copy.outputs.export }}'}}}}\n"
+        "  verify: {inputArtifactNames: [copy], phases: [{name: prove, func: VerifyExport,"
+        " args: {export: '{{ artifactsIn.copy.export }}'}}]}\n"
+        f"  snapshot: {{phases: [{{name: take, func: SnapshotVolume, args: {{volume: '{tmp_path}/data'}}}},"
+        f" {{name: again, func: SnapshotVolume, args: {{volume: '{tmp_path}/data'}}}}]}}\n"
+    )
+    assert cli("repository", "init", "--location", "nas.yaml").code == 0
+    assert cli("exec", "b.yaml", "--location", "nas.yaml").code == 0
+    answer = cli("exec", "b.yaml", "--action", "verify", "--from", "latest", "--location", "nas.yaml")
+    assert (answer.code, "error[RT317]: the scratch restore of" in answer.err) == (4, True), answer.err
+    assert "hint: raise limits.temporary in the location profile" in answer.err
+    answer = cli("exec", "b.yaml", "--action", "snapshot", "--location", "nas.yaml")
+    if answer.code != 0:  # on a file system with reflinks, neither snapshot takes anything
+        assert "of which this run has taken 4.9 KiB already" in answer.err
+
+
 def test_a_backup_leaves_out_its_own_repository_also_with_limits(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "file").write_text("x")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.base import errors, ids, own_places
+from runner.base import errors, ids, own_places, temporary
 from runner.functions import (
     backup_files,
     copy_files,
@@ -83,6 +83,29 @@ def test_files_are_backed_up_found_again_proved_and_restored(
     )
     assert restored == {"target": str(target), "files": 5, "bytes": 5000}
     assert sorted(os.listdir(target / "source")) == [f"{number}.txt" for number in range(5)]
+
+
+def test_a_scratch_restore_takes_blocks_of_files_and_directories_without_holes(
+    tmp_path: Path, repo: repository.Repository, source: Path
+) -> None:
+    with (source / "sparse").open("wb") as file:
+        file.truncate(1 << 30)
+        file.write(b"x" * 5000)
+    made = call(context(tmp_path, repo, "files"), backup_files.backup_files, paths=[str(source)])
+    blocks = 1 + 6 + 2  # the directory, the small files, what is no hole
+
+    def prove(most: int) -> dict[str, object]:
+        ctx = context(tmp_path, repo, "verify")
+        ctx.services[temporary.TemporarySpace] = temporary.TemporarySpace(most)
+        try:
+            return call(ctx, verify_export.verify_export, export=made["export"])
+        finally:
+            assert list(ctx.work.iterdir()) == []
+
+    assert prove(blocks * 4096)["files"] == 7
+    with pytest.raises(errors.EnvironmentProblem, match=r"the scratch restore of \w+ needs 36\.0 KiB") as caught:
+        prove(blocks * 4096 - 1)
+    assert caught.value.code == "RT317"
 
 
 @pytest.mark.parametrize("spec", [restore_files.restore_files, copy_files.copy_files])

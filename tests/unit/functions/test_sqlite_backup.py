@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.base import errors
+from runner.base import errors, temporary
 from runner.functions import restore_files, sqlite_backup
 from runner.registry import argdecode
 from runner.registry.args import Outputs
@@ -212,3 +212,32 @@ def test_a_cancelled_copy_ends_at_once_and_leaves_nothing(ctx: phase_context.Fak
     assert len(ctx.reports) == 1
     assert os.listdir(ctx.work) == []
     assert ctx.service(repository.Repository).find_export(ctx.token) is None
+
+
+def test_a_copy_takes_just_the_temporary_space_that_it_needs(
+    ctx: phase_context.FakePhaseContext, tmp_path: Path
+) -> None:
+    database = tmp_path / "bank.sqlite"
+    make_database(database)
+    ctx.services[temporary.TemporarySpace] = temporary.TemporarySpace(database.stat().st_size)
+    backup(ctx, database)
+    backup(ctx, database)  # the first has given back what it took
+
+    ctx.services[temporary.TemporarySpace] = temporary.TemporarySpace(database.stat().st_size - 1)
+    with pytest.raises(errors.EnvironmentProblem, match=f"the copy of {database} needs 1.0 MiB") as caught:
+        backup(ctx, database)
+    assert caught.value.code == "RT317"
+    assert os.listdir(ctx.work) == []
+
+
+def test_what_is_only_in_the_log_counts_too(ctx: phase_context.FakePhaseContext, tmp_path: Path) -> None:
+    database = tmp_path / "bank.sqlite"
+    make_database(database)
+    ctx.services[temporary.TemporarySpace] = temporary.TemporarySpace(database.stat().st_size + (1 << 20))
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("PRAGMA wal_autocheckpoint = 0")
+        writer.executemany("INSERT INTO padding VALUES (randomblob(1048576))", [()] * 2)
+        writer.commit()
+        with pytest.raises(errors.EnvironmentProblem) as caught:
+            backup(ctx, database)
+    assert caught.value.code == "RT317"

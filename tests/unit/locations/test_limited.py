@@ -192,9 +192,11 @@ def test_what_the_location_inside_can_do_is_kept_and_nothing_is_added() -> None:
 
 def test_limits_are_read_from_the_profile() -> None:
     assert limited.limits_of({"type": "s3"}) is None
-    found = limited.limits_of({"limits": {"upload": "20MiB", "download": 1000, "parallel": 4, "workers": 2}})
-    assert found == limited.Limits(upload=20 << 20, download=1000, parallel=4, workers=2)
-    assert str(found) == "upload 20.0 MiB/s, download 1000 B/s, requests at once: 4, workers: 2"
+    found = limited.limits_of(
+        {"limits": {"upload": "20MiB", "download": 1000, "parallel": 4, "workers": 2, "temporary": "2Gi"}}
+    )
+    assert found == limited.Limits(upload=20 << 20, download=1000, parallel=4, workers=2, temporary=2 << 30)
+    assert str(found) == "upload 20.0 MiB/s, download 1000 B/s, requests at once: 4, workers: 2, temporary 2.0 GiB"
 
 
 @pytest.mark.parametrize("rate", ["fast", "0", "20 MiB/s"])
@@ -207,4 +209,4 @@ def test_what_is_no_rate_is_refused(rate: str) -> None:
 def test_without_limits_of_the_location_it_is_used_as_it_is() -> None:
     inner = memory.Memory()
     assert limited.wrap(inner, None, clocks.FakeClock()) is inner
-    assert limited.wrap(inner, limited.Limits(workers=2), clocks.FakeClock()) is inner
+    assert limited.wrap(inner, limited.Limits(workers=2, temporary=1), clocks.FakeClock()) is inner

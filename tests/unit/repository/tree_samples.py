@@ -13,7 +13,7 @@ from msgspec import structs
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
-from runner.base import ids
+from runner.base import ids, temporary
 from runner.locations import memory
 from runner.repository import (
     exports,
@@ -154,7 +154,10 @@ def can_set_xattrs(directory: Path) -> bool:
 def verify(bench: Bench, export: ids.ExportId) -> tree_restore.Restored:
     scratch = bench.scratch / "scratch"
     scratch.mkdir(exist_ok=True)
-    return tree_compare.verify_tree(bench.repo, export, scratch, cancel=bench.cancel, progress=lambda _: None)
+    space = temporary.TemporarySpace().share("the scratch restore")
+    return tree_compare.verify_tree(
+        bench.repo, export, scratch, space=space, cancel=bench.cancel, progress=lambda _: None
+    )
 
 
 def entry(depth: int, name: bytes, kind: Kind, **facts: object) -> tree_entry.Entry:

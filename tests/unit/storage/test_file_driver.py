@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import pytest
 
-from runner.base import cancel, errors, ids, own_places
+from runner.base import cancel, errors, ids, own_places, temporary
 from runner.registry import driver as contract
 from runner.storage.file import driver as file_driver
 
@@ -411,7 +411,8 @@ def test_extended_attributes_of_a_directory_are_kept(tree: Path) -> None:
 
 
 def leaving_out(*paths: Path) -> file_driver.FileDriver:
-    return file_driver.FileDriver().leaving_out(own_places.OwnPlaces(paths=paths))
+    own = own_places.OwnPlaces(paths=paths)
+    return file_driver.FileDriver().making_copies(leaving_out=own, within=temporary.TemporarySpace())
 
 
 def test_snapshot_of_a_directory_is_without_what_is_the_runners_own(tree: Path) -> None:
@@ -464,3 +465,46 @@ def test_directories_are_not_compared_block_by_block(tree: Path) -> None:
     storage = file_driver.FileDriver()
     first, second = snapshot(tree), snapshot(tree)
     assert storage.changed_extents(first.id, second.id) == contract.Incomparable("directories have no blocks")
+
+
+def within(space: temporary.TemporarySpace) -> file_driver.FileDriver:
+    return file_driver.FileDriver().making_copies(leaving_out=own_places.OwnPlaces(), within=space)
+
+
+@pytest.fixture
+def plain_disk(tmp_path: Path) -> Path:
+    """A directory of a file system without reflinks."""
+    (tmp_path / "a").write_bytes(b"a")
+    if snapshot(tmp_path / "a").method == "reflink":
+        pytest.skip("the file system of the tests has reflinks")
+    return tmp_path
+
+
+def test_copy_of_an_image_takes_space_for_its_data_and_not_for_its_holes(plain_disk: Path) -> None:
+    image = plain_disk / "disk.img"
+    with image.open("wb") as file:
+        file.write(b"x" * 65_536)
+        file.truncate(1 << 30)
+    within(temporary.TemporarySpace(65_536)).create_snapshot(str(image), {}, cancel.CancelToken())
+    with pytest.raises(errors.EnvironmentProblem, match=f"the snapshot of {image} needs 64.0 KiB") as caught:
+        within(temporary.TemporarySpace(65_535)).create_snapshot(str(image), {}, cancel.CancelToken())
+    assert caught.value.code == "RT317"
+
+
+def test_directory_that_is_too_large_leaves_nothing_and_gives_back_what_it_took(plain_disk: Path) -> None:
+    tree = plain_disk / "tree"
+    tree.mkdir()
+    for name in "abc":
+        (tree / name).write_bytes(b"x" * 4096)
+    space = temporary.TemporarySpace(10_000)
+    with pytest.raises(errors.EnvironmentProblem, match=r"needs 12\.0 KiB"):
+        within(space).create_snapshot(str(tree), {}, cancel.CancelToken())
+    assert not list(plain_disk.glob(".tree*"))
+    (tree / "c").unlink()
+    within(space).create_snapshot(str(tree), {}, cancel.CancelToken())
+
+
+def test_snapshot_that_shares_its_blocks_takes_nothing(reflink_disk: Path) -> None:
+    image = reflink_disk / "disk.img"
+    image.write_bytes(b"x" * 65_536)
+    within(temporary.TemporarySpace(1)).create_snapshot(str(image), {}, cancel.CancelToken())

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from runner.app import foresee, prepare, stored
-from runner.base import codes, quantities
+from runner.base import codes, errors, quantities
 from runner.base.jsonvalue import JsonObject
 from runner.cli import application, commanding, driving, extracting, follow_ups, options, phrases, preview, working
 from runner.cli import console as consoles
 from runner.model.restore_point import RestorePoint
 from runner.repository import failures
+from runner.repository import repository as repositories
 
 
 @click.group("restore-points", cls=commanding.Group)
@@ -22,7 +23,7 @@ def command() -> None:
     """List, verify, restore and delete restore points.
 
     A restore point is what one successful backup left in a repository; each can be restored by itself and deleted in
-    any order. POINT is its id or the start of it.
+    any order. POINT is its id or the start of it, or `latest` (but not to delete it).
     """
 
 
@@ -69,9 +70,11 @@ def delete(
     location: str | None,
     passphrase_file: Path | None,
 ) -> int:
-    """Delete restore points; `runner repository prune` then frees the space."""
+    """Delete restore points by their ids; `runner repository prune` then frees the space."""
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
+    if repositories.LATEST in points:
+        raise _refused_by_that_word(repository.point(repositories.LATEST))
     # All are found before the first is deleted, so that a mistyped id deletes nothing.
     chosen = [repository.find_point(prefix) for prefix in points]
     for point in chosen if not dry_run else ():
@@ -169,6 +172,16 @@ def restore(
     foresee.refuse_doomed(prepared.request)
     directory = app.runs.create(prepared.request, run_id)
     return driving.drive(console, app, directory, prepared.request.plan).exit
+
+
+def _refused_by_that_word(latest: RestorePoint) -> errors.UsageError:
+    """A backup that ends meanwhile, or the same command once more, would delete another one."""
+    return errors.UsageError(
+        f'"{repositories.LATEST}" is not deleted by that word, which means another restore point after the next backup',
+        code="RT101",
+        hint=f"by now it is {latest.id[:8]}, made {phrases.when(stored.to_json(latest)['created'])}; "  # type: ignore[arg-type]
+        "name it by that id if it is the one to delete",
+    )
 
 
 def _row(point: RestorePoint) -> JsonObject:

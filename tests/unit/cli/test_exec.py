@@ -370,6 +370,10 @@ def test_restore_points_are_listed_shown_verified_and_deleted(backup: dict[str, 
     assert verified["bytesVerified"] >= 1200
     assert cli("restore-points", "delete", point[:8], "--dry-run").out == f"would delete restore point {point}\n"
     assert cli("restore-points", "delete", point[:8], "zzzzzzzz").code == codes.Exit.FAILED
+    refused = cli("restore-points", "delete", point[:8], "latest")
+    assert (refused.code, refused.out) == (codes.Exit.USAGE, "")
+    assert 'error[RT101]: "latest" is not deleted by that word' in refused.err
+    assert f"by now it is {point[:8]}, made " in refused.err
     assert cli("restore-points", "delete", point[:8]).out == f"deleted restore point {point}\n"
     assert cli("restore-points", "list").err == "there are no restore points\n"
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from runner.base import cancel as cancels
-from runner.base import errors
+from runner.base import errors, ids
 from runner.model.restore_point import RestorePoint
 from runner.registry import location as locations
 from runner.repository import (
@@ -23,9 +23,11 @@ from runner.repository import (
     losses,
     marks,
     packs,
+    pending,
     points,
     reader,
     records,
+    unnamed,
 )
 from runner.repository import index as indexes
 from runner.repository import repository as repositories
@@ -111,6 +113,7 @@ class _Check:
         self._looked: set[bytes] = set()
         self._wrong: dict[bytes, str] = {}
         self._unnamed = ""
+        self._lost: Sequence[ids.ExportId] = ()
         self._damaged: set[deletions.Place] = set()
         self._read: list[int] = []
         # An index of its own, so that what is damaged is a finding and no warning.
@@ -121,7 +124,9 @@ class _Check:
 
     def run(self, percent: int) -> Report:
         self._check_heads()
+        marked = list(pending.read_all(self._repo.location, self._repo.keys))
         self._check_segments()
+        self._lost = unnamed.find(self._view, marked)
         self._check_mutable()
         found = self._check_points()
         everything = marks.Marks(self._index)
@@ -150,14 +155,16 @@ class _Check:
         )
 
     def _all_problems(self, concerned: Mapping[str, Mapping[str, str]]) -> tuple[Problem, ...]:
-        found = {records.pack_name(salt): message for salt, message in self._wrong.items()} | self._problems
+        wrong = {records.pack_name(salt): message for salt, message in self._wrong.items() if self._counts(salt)}
+        found = wrong | self._problems
         for needed in concerned.values():
             found = {**needed, **found}
         for name, problem in self._index.damaged.items():
             if name:
                 found.setdefault(index_segments.PREFIX + name, problem.message)
-        if self._unnamed and not any(self._index.damaged):
-            found.setdefault(index_segments.PREFIX, self._unnamed)
+        if not any(self._index.damaged):
+            for message in filter(None, [self._unnamed, *(unnamed.problem(export).message for export in self._lost)]):
+                found.setdefault(index_segments.PREFIX, message)
         return tuple(
             Problem(
                 object=name,
@@ -166,6 +173,11 @@ class _Check:
             )
             for name, message in sorted(found.items())
         )
+
+    def _counts(self, pack: bytes) -> bool:
+        """Tell whether a pack is missed: what lost its lock may have stored a segment after its packs were removed."""
+        naming = [segment.name for segment in self._index.parts if pack in segment.packs]
+        return not naming or not all(map(self._index.is_suspect, naming))
 
     def _is_settled(self, before: Sequence[index_segments.Segment]) -> bool:
         """Tell whether no segment was replaced since, so that nothing was pruned either."""

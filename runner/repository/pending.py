@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from datetime import datetime, timedelta
 
+import msgspec
+
 from runner.base import ids
 from runner.registry import location as locations
 from runner.repository import crypto, encoding, failures
@@ -14,24 +16,58 @@ PREFIX = "gc/pending/"
 LIMIT = timedelta(days=30)
 
 
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What the mark of an export says.
+
+    Attributes:
+        run: The run that made the export.
+        is_stored: Whether a segment named the export when the mark was stored; the first mark comes before that.
+        modified: When the mark was stored, by the clock of the location.
+    """
+
+    export: ids.ExportId
+    run: str
+    is_stored: bool
+    modified: datetime
+
+    def is_valid(self, now: datetime) -> bool:
+        """Tell whether it is not too old, by the clock of the location."""
+        return now - self.modified <= LIMIT
+
+
 def put(
-    location: locations.Location, keys: crypto.Keys, export: ids.ExportId, run: str, random: ids.RandomBytes
+    location: locations.Location,
+    keys: crypto.Keys,
+    export: ids.ExportId,
+    run: str,
+    random: ids.RandomBytes,
+    *,
+    is_stored: bool,
 ) -> None:
     """Mark an export as one of a run that has not ended, from now on."""
     name = PREFIX + export
-    data = keys.seal_object(name, encoding.encode({"run": run}), random)
+    data = keys.seal_object(name, encoding.encode({"run": run, "stored": is_stored}), random)
     location.put(name, [data], overwrite=True)
 
 
-def of_run(location: locations.Location, keys: crypto.Keys, run: str) -> Iterator[ids.ExportId]:
-    """Yield the exports that are marked as those of a run; a mark that cannot be read is nobody's."""
+def read_all(location: locations.Location, keys: crypto.Keys) -> Iterator[Mark]:
+    """Yield all marks; what one says that cannot be read nobody knows."""
     for info in list(location.list(PREFIX)):
         try:
             fields = encoding.Fields(keys.open_object(info.name, location.get(info.name)), info.name)
-            if fields.text("run") == run:
-                yield _export(info.name)
+            yield Mark(
+                export=_export(info.name),
+                run=fields.text("run"),
+                is_stored=fields.flag("stored"),
+                modified=info.modified,
+            )
         except (locations.ObjectMissing, failures.RepositoryDamaged):
             continue
+
+
+def of_run(location: locations.Location, keys: crypto.Keys, run: str) -> Iterator[Mark]:
+    """Yield the marks of the exports of a run."""
+    return (mark for mark in read_all(location, keys) if mark.run == run)
 
 
 def valid(location: locations.Location, now: datetime) -> set[ids.ExportId]:

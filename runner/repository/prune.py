@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 
@@ -132,10 +132,12 @@ def prune(
         )
         try:
             return _Prune(view, lock, rules, report, dry_run=dry_run).run()
-        except (locations.ObjectMissing, failures.RepositoryDamaged):
+        except (locations.ObjectMissing, failures.RepositoryDamaged) as problem:
             # Another pruning that took this one for dead may be at work; then nothing is damaged.
             lock.ensure()
-            raise
+            if isinstance(problem, failures.RepositoryDamaged):
+                raise
+            raise failures.damaged(segments.PREFIX, problem.message) from problem
 
 
 class _Sentence(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,15 +281,17 @@ class _Prune:
         gone = self._unneeded(ripe, found)
         gone -= retaining.locked_packs(self._repo.location, gone)
         manifests = ripe.manifests & frozenset(found.dead)
+        # Before anything goes: the mark of an export that is gone looks as if the index had lost it.
+        pending.delete_stale(self._repo.location, self._rules.now, settled=found.needed)
         self._hide(manifests - found.hidden, found)
         compaction.compact(self._repo, self._lock, found, compaction.Losses(packs=gone, manifests=manifests))
+        self._refuse_named(gone)
         compaction.remove_replaced(self._repo, self._lock)
         self._lock.confirm()
         for number, salt in enumerate(gone, 1):
             self._repo.location.delete(records.pack_name(salt))
             self._report(Stage.REMOVING, number, len(gone))
         self._forget(sentence.ripe, ripe)
-        pending.delete_stale(self._repo.location, self._rules.now, settled=found.needed)
         named = {segment.lock for segment in (*self._repo.index.parts, *self._repo.index.replaced)}
         expired.forget(self._repo.location, self._rules.now, named=named)
         self._extend(found, gone)
@@ -303,6 +307,12 @@ class _Prune:
         for place in sorted(manifests):
             self._lock.confirm_if_due()
             deletions.add(self._repo.location, self._repo.keys, found.dead[place], [place], self._repo.random)
+
+    def _refuse_named(self, gone: Collection[bytes]) -> None:
+        """Make sure that no segment names what goes: should the new one be lost again, those that it replaced count."""
+        for segment in self._repo.index.parts:
+            if not self._repo.index.is_suspect(segment.name) and not set(segment.packs).isdisjoint(gone):
+                raise failures.damaged(segments.PREFIX, "a segment that was just stored is missing")
 
     def _forget(self, condemnations: Sequence[condemned.Condemnation], ripe: condemned.Condemned) -> None:
         for name, places in survey.hidden_places(self._repo).items():

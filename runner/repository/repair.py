@@ -19,9 +19,11 @@ from runner.repository import (
     losses,
     overlay,
     packs,
+    pending,
     records,
     repository,
     segments,
+    unnamed,
 )
 from runner.repository import index as indexes
 
@@ -35,7 +37,8 @@ class RepairResult(msgspec.Struct, frozen=True, kw_only=True):
         records_dropped: Places of chunks in packs that are gone.
         packs_missing: Packs that the index named and that are gone.
         packs_damaged: Packs whose directory cannot be read; what the index says of them is kept.
-        marks_removed: Objects in `gc/` that could not be read; an export that was deleted may be there again.
+        marks_removed: Objects in `gc/` that could not be read; an export that was deleted may be there again. And the
+            marks of exports of which something is gone, before a restore point could be made of them.
         points_damaged: Restore points that cannot be read.
         points: How much of each other restore point can be restored now, oldest first. What is within a chunk was
             not read.
@@ -125,9 +128,9 @@ class _Repair:
         self._remove_replaced()
         wanted = self._wanted([record for record in lost if record.kind == crypto.Kind.MANIFEST])
         self._write(wanted)
-        marks_removed = self._remove_marks()
-        readable, unreadable = self._points()
         held = self._remains()
+        marks_removed = self._remove_marks(held)
+        readable, unreadable = self._points()
         return RepairResult(
             segments_replaced=tuple(sorted([*self._replaced, *map(segments.PREFIX.__add__, self._displacing)])),
             records_restored=len(restored) + len(wanted),
@@ -242,14 +245,18 @@ class _Repair:
             return False
         return held.reaches_all(manifest, self._cancel)
 
-    def _remove_marks(self) -> tuple[str, ...]:
+    def _remove_marks(self, held: losses.Remains) -> tuple[str, ...]:
         removed = []
-        for info in list(self._repo.location.list("gc/")):
+        for info in self._repo.location.list("gc/"):
             try:
                 self._repo.open_object(info.name)
             except failures.RepositoryDamaged:
-                self._repo.location.delete(info.name)
                 removed.append(info.name)
+        # What is not there by now does not come back, and must not keep anybody from pruning.
+        lost = unnamed.find(held.repo, pending.read_all(self._repo.location, self._repo.keys))
+        removed += [pending.PREFIX + export for export in lost]
+        for name in removed:
+            self._repo.location.delete(name)
         return tuple(removed)
 
     def _points(self) -> tuple[list[RestorePoint], tuple[str, ...]]:

@@ -170,10 +170,14 @@ class Repository:
 
     def _must_be_there(self, export: ids.ExportId) -> bool:
         """Tell whether an export that the index does not name is worth looking for in the packs."""
-        return bool(self.index.damaged) or any(
-            reference.export == export
-            for point in self.points(on_damaged=lambda _: None)
-            for reference in point.exports
+        return (
+            bool(self.index.damaged)
+            or any(mark.is_stored and mark.export == export for mark in pending.read_all(self.location, self.keys))
+            or any(
+                reference.export == export
+                for point in self.points(on_damaged=lambda _: None)
+                for reference in point.exports
+            )
         )
 
     def base(self, export: ids.ExportId) -> exports.Manifest | None:
@@ -255,13 +259,13 @@ class Repository:
 
     def keep_exports(self, run: str) -> None:
         """Make pruning keep the exports of a run that has not ended for another `pending.LIMIT`."""
-        for export in pending.of_run(self.location, self.keys, run):
-            pending.put(self.location, self.keys, export, run, self.random)
+        for mark in pending.of_run(self.location, self.keys, run):
+            pending.put(self.location, self.keys, mark.export, run, self.random, is_stored=mark.is_stored)
 
     def release_exports(self, run: str) -> None:
         """Let pruning have what a run that has ended exported, unless a restore point names it."""
-        for export in pending.of_run(self.location, self.keys, run):
-            pending.delete(self.location, export)
+        for mark in pending.of_run(self.location, self.keys, run):
+            pending.delete(self.location, mark.export)
 
     def derive_seed(self, purpose: str, bits: int = 64) -> int:
         """Return a number that belongs to this repository and purpose and that nobody can guess without a key."""
@@ -298,6 +302,8 @@ class Repository:
         self.index.refuse_damage()
         found = list(self.index.find_all(bits, exports.EXPORT_ID_BITS))
         places = [(record.pack, record.ordinal) for record in found if record.kind == crypto.Kind.MANIFEST]
+        # First, because a mark of an export that pruning has removed looks as if the index had lost it.
+        pending.delete(self.location, export)
         deletions.add(self.location, self.keys, export, places, self.random)
 
     def put_point(self, point: RestorePoint) -> RestorePoint:
@@ -308,7 +314,7 @@ class Repository:
 
         Raises:
             ExportMissing: If one of its exports is not there, or a pruning has condemned it.
-            RepositoryDamaged: If one of its exports is not there, and the index is damaged.
+            RepositoryDamaged: If one of its exports is not there, and the index is damaged, or has lost it.
             RepositoryLocked: If the lock was lost meanwhile.
         """
         name = points.name_of(point.id)
@@ -327,7 +333,8 @@ class Repository:
         try:
             self.manifest(export, to_keep=True)
         except failures.ExportMissing:
-            # Beside a damaged index it may be there, and count again when that was repaired.
+            # Where the index has lost it, it may be in a pack, and count again when that was repaired.
+            self.manifest(export)
             self.index.refuse_damage()
             raise
 

@@ -22,8 +22,12 @@ from runner.repository import (
     records,
     repository,
     segments,
+    unnamed,
 )
 from runner.repository import index as indexes
+
+# Names of objects, and when they were stored.
+Listing = frozenset[tuple[str, datetime]]
 
 
 class Pack(msgspec.Struct):
@@ -39,7 +43,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     """What was found.
 
     Attributes:
-        listing: Names of everything that can make something else needed; equal listings, equal surveys.
+        listing: Everything that can make something else needed; equal listings, equal surveys.
         packs: By salt.
         exports_kept: How many exports are needed, or may still be.
         dead: Where manifests lie whose exports nobody wants, and which exports these are.
@@ -49,7 +53,7 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
         reached: What is needed.
     """
 
-    listing: frozenset[str]
+    listing: Listing
     segments: tuple[segments.Segment, ...]
     packs: Mapping[bytes, Pack]
     exports_kept: int
@@ -79,10 +83,10 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     progress: Callable[[int, int], None]
 
 
-def listing(repo: repository.Repository) -> frozenset[str]:
-    """List everything that can make something else needed."""
+def listing(repo: repository.Repository) -> Listing:
+    """List everything that can make something else needed, with times, for a mark may be stored again."""
     prefixes = (points.PREFIX, pending.PREFIX, segments.PREFIX)
-    return frozenset(info.name for prefix in prefixes for info in repo.location.list(prefix))
+    return frozenset((info.name, info.modified) for prefix in prefixes for info in repo.location.list(prefix))
 
 
 def take(repo: repository.Repository, rules: Rules, doomed: Container[bytes]) -> Survey:
@@ -99,14 +103,19 @@ def take(repo: repository.Repository, rules: Rules, doomed: Container[bytes]) ->
     listed = listing(repo)
     # Restore points before the index: the exports of those that are listed are all in it.
     promised = _exports_of_points(repo)
+    marked = [mark for mark in pending.read_all(repo.location, repo.keys) if mark.is_valid(rules.now)]
     repo.index.refresh()
+    for export in unnamed.find(repo, marked):
+        raise unnamed.problem(export)
+    # Complete when they were marked, so nothing of them may be missing either.
+    stored = {mark.export for mark in marked if mark.is_stored}
     # A mark is stored before the export can be found, and removed after the restore point was stored.
     awaited = pending.valid(repo.location, rules.now)
     locks.pause(repo.location, repo.clock)
     needed = _exports_of_points(repo)
     # The index before the packs: what it names was stored before it.
     surveyor = _Surveyor(repo, rules, doomed, dict(_list_packs(repo)))
-    return surveyor.run(listed, promised & needed, needed, awaited - needed)
+    return surveyor.run(listed, promised & needed, needed, stored, awaited)
 
 
 def _exports_of_points(repo: repository.Repository) -> set[ids.ExportId]:
@@ -146,12 +155,13 @@ class _Surveyor:
 
     def run(
         self,
-        listed: frozenset[str],
+        listed: Listing,
         promised: set[ids.ExportId],
         needed: set[ids.ExportId],
+        stored: set[ids.ExportId],
         awaited: set[ids.ExportId],
     ) -> Survey:
-        self._mark(promised, needed, awaited)
+        self._mark(promised, needed | stored, awaited)
         self._weigh()
         self._rules.progress(self._count, self._count)
         found = self._found

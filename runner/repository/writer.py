@@ -227,10 +227,16 @@ class Writer:
         self._packer.flush()
         self._lock.confirm()
         self._cancel.raise_if_cancelled()
-        if self._lock.run:
-            pending.put(self._location, self._keys, head.export, self._lock.run, self._random)
+        self._mark(head.export, is_stored=False)
         self._write_segment(self._take_durable())
+        # From now on pruning takes it for damage if no segment names the export.
+        self._mark(head.export, is_stored=True)
         return head.export
+
+    def _mark(self, export: ids.ExportId, *, is_stored: bool) -> None:
+        run = self._lock.run
+        if run:
+            pending.put(self._location, self._keys, export, run, self._random, is_stored=is_stored)
 
     def _manifest(self, chunk: bytes, parts: Mapping[str, Any]) -> exports.Manifest:
         return exports.Manifest(

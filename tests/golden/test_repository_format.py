@@ -109,7 +109,7 @@ def test_reader_written_from_the_document_reads_the_golden_repository(golden_rep
             assert entry[0] in repo.records
     (awaited,) = (golden_repository / "gc" / "pending").iterdir()
     assert awaited.name == stored["exports"][0]["export"]
-    assert repo.small(f"gc/pending/{awaited.name}") == {"run": "7kq2m9xw"}
+    assert repo.small(f"gc/pending/{awaited.name}") == {"run": "7kq2m9xw", "stored": True}
     (deleted,) = (golden_repository / "gc" / "deleted").iterdir()
     (place,) = repo.small(f"gc/deleted/{deleted.name}")["manifests"]
     assert [place["ordinal"]] == [

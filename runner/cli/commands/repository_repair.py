@@ -53,7 +53,7 @@ def _report(console: consoles.Console, done: repairing.RepairResult, *, dry_run:
     for names, what in (
         (done.packs_missing, "is missing"),
         (done.packs_damaged, "is damaged"),
-        (done.marks_removed, "could not be read and is removed"),
+        (done.marks_removed, "could not be read, or marks an export that is lost, and is removed"),
         (done.points_damaged, "cannot be read"),
     ):
         yield from (console.style(f"✗ {name}", fg="red") + f" {what}" for name in names)

@@ -10,7 +10,19 @@ import pytest
 
 from runner.base import cancel, ids
 from runner.registry import driver
-from runner.repository import check, exports, failures, prune, records, repair, repository, stats, verifying, volumes
+from runner.repository import (
+    check,
+    crypto,
+    exports,
+    failures,
+    prune,
+    records,
+    repair,
+    repository,
+    stats,
+    verifying,
+    volumes,
+)
 from runner.repository import index as indexes
 from tests.property.test_volumes import Image
 from tests.unit.repository.making import contents, make, noise, point, put, reopen
@@ -125,7 +137,7 @@ def test_pruning_removes_nothing(how: str) -> None:
     assert [info.name for info in repo.location.list("")] == before
 
 
-@pytest.mark.parametrize("how", ["summary", "block", "empty"])
+@pytest.mark.parametrize("how", DAMAGES)
 def test_pruning_takes_nothing_of_a_run_that_has_not_ended_for_what_nobody_needs(how: str) -> None:
     repo = make()
     export = put(repo, "waiting", *CHUNKS, run="7kq2m9xw")
@@ -135,6 +147,49 @@ def test_pruning_takes_nothing_of_a_run_that_has_not_ended_for_what_nobody_needs
     repair.repair(reopen(repo))
     prune.prune(reopen(repo), unfinished=timedelta(0))
     assert contents(reopen(repo), export) == CHUNKS
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_no_restore_point_is_made_of_an_export_that_the_index_has_lost(how: str) -> None:
+    repo = make()
+    export = put(repo, "waiting", noise("a", 3000), noise("b", 3000), run="7kq2m9xw")
+    damage(repo, how, 0)
+    with pytest.raises(failures.RepositoryDamaged, match="index/") as caught:
+        reopen(repo).put_point(point("aaaaaaaa", export))
+    assert "runner repository repair" in str(caught.value.hint)
+    assert repo.points() == []
+    repair.repair(reopen(repo))
+    reopen(repo).put_point(point("aaaaaaaa", export))
+    prune.prune(reopen(repo), unfinished=timedelta(0))
+    assert contents(reopen(repo), export) == [noise("a", 3000), noise("b", 3000)]
+
+
+def test_what_cannot_be_repaired_keeps_nobody_from_pruning() -> None:
+    repo = make()
+    kept = put(repo, "kept", noise("a", 3000))
+    repo.put_point(point("aaaaaaaa", kept))
+    export = put(repo, "waiting", noise("a", 3000), noise("b", 3000), run="7kq2m9xw")
+    damage_segment(repo, "missing", segment_of(repo, "waiting"))
+    repo.location.delete(pack_of(repo, noise("a", 3000)))
+    with pytest.raises(failures.RepositoryDamaged, match="a run that has not ended"):
+        prune.prune(reopen(repo), unfinished=timedelta(0))
+    assert repair.repair(reopen(repo)).marks_removed == (f"gc/pending/{export}",)
+    repo.delete_point(repo.point("aaaaaaaa").id)
+    prune.prune(reopen(repo), unfinished=timedelta(0))
+    assert list(repo.location.list("data/")) == []
+    with pytest.raises(failures.ExportMissing):
+        reopen(repo).put_point(point("bbbbbbbb", export))
+
+
+def segment_of(repo: repository.Repository, token: str) -> str:
+    """Return the segment that names an export."""
+    manifest = repo.keys.manifest_id(token)
+    return next(f"index/{part.name}" for part in repo.index.parts if any(record.id == manifest for record in part))
+
+
+def pack_of(repo: repository.Repository, chunk: bytes) -> str:
+    """Return the pack that holds a chunk."""
+    return records.pack_name(repo.index.locate(repo.keys.chunk_id(crypto.Kind.DATA, chunk)).pack)
 
 
 @pytest.mark.parametrize("how", ["summary", "empty"])

@@ -12,7 +12,7 @@ import pytest
 
 from runner.base import clock, owner
 from runner.locations import memory
-from runner.repository import check, crypto, expired, failures, index, locks, prune, repository, survey
+from runner.repository import check, crypto, expired, failures, index, locks, prune, repair, repository, survey, unnamed
 from tests import effort
 from tests.unit.repository.interleaving import Killed, Schedule, Stage, Staged
 from tests.unit.repository.making import START, contents, make, noise, point, put
@@ -91,6 +91,17 @@ class World:
     def delete(self) -> None:
         self.opened("delete").delete_point(self.opened().point("aaaaaaaa").id)
 
+    def lose(self) -> None:
+        self.stage.call("lose", self._lose)
+
+    def _lose(self) -> None:
+        """Lose the segment that names the export of `w`, as a broken disk does."""
+        index = self.opened().index
+        manifest = self._repo.keys.manifest_id("w")
+        for segment in index.parts:
+            if any(record.id == manifest for record in segment):
+                self.location.delete(f"index/{segment.name}")
+
     def sleep(self) -> None:
         self.stage.call("sleep", lambda: self.time.advance(LATE))
 
@@ -100,6 +111,7 @@ class World:
             "check": self.check,
             "delete": self.delete,
             "sleep": self.sleep,
+            "lose": self.lose,
             **{name: functools.partial(self.prune, name) for name in ("prune", "again")},
             **{name: functools.partial(self.export, name) for name in EXPORTS},
         }
@@ -249,6 +261,7 @@ SCRIPTS = [
     ("prune *", "again", "w", "prune"),
     ("w *", "sleep", "prune", "again", "w"),
     ("prune *", "sleep", "again", "w", "prune"),
+    ("w *", "sleep", "prune", "w", "check"),
 ]
 
 
@@ -262,6 +275,65 @@ def test_a_program_stops_while_others_go_on(steps: Sequence[str]) -> None:
 @pytest.mark.parametrize("steps", SCRIPTS, ids="-".join)
 def test_a_program_stops_at_every_call_while_others_go_on(steps: Sequence[str]) -> None:
     play_script(steps, 1)
+
+
+# In each, the segment of an export is lost, and a pruning is next; what `v` needs is condemned by it.
+LOSSES_OF_SEGMENTS = [("w *", "lose", "prune", "again", "w"), ("w", "prune *", "lose", "prune", "v", "again")]
+
+
+def play_losing(steps: Sequence[str], step: int) -> int:
+    """Do what `play_script` does where a segment is lost; return how often somebody has noticed it."""
+    names = sorted({each.partition(" ")[0] for each in steps})
+    (stopped,) = (each.removesuffix(" *") for each in steps if each.endswith(" *"))
+    noticed = 0
+    for calls in range(calls_of(stopped), 0, -step):
+        world = World()
+        outcomes = world.stage.run(world.bodies(names), scripted(steps, calls))
+        problems = [outcome for outcome in outcomes.values() if isinstance(outcome, BaseException)]
+        for problem in problems:
+            if not isinstance(problem, failures.RepositoryDamaged):
+                raise problem
+            assert problem.context["object"] == "index/"
+        noticed += len(problems)
+        repair.repair(world.opened())
+        assert check.check(world.opened(), read_data=True).problems == ()
+        # What could not be finished can be now.
+        for program in (name for name in EXPORTS if isinstance(outcomes.get(name), failures.RepositoryDamaged)):
+            made = world.opened().find_export(program)
+            assert made is not None
+            world.opened().put_point(point(program * 8, made.export))
+        world.assert_whole()
+        world.assert_nothing_left()
+    return noticed
+
+
+@pytest.mark.parametrize("steps", LOSSES_OF_SEGMENTS, ids="-".join)
+def test_nothing_is_lost_with_an_index_segment(steps: Sequence[str]) -> None:
+    assert play_losing(steps, 9) > 0
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("steps", LOSSES_OF_SEGMENTS, ids="-".join)
+def test_nothing_is_lost_with_an_index_segment_at_any_call(steps: Sequence[str]) -> None:
+    assert play_losing(steps, 1) > 1
+
+
+# What each of these takes away from what notices that a segment is lost.
+BLINDNESS: dict[str, tuple[object, str, object, tuple[str, ...]]] = {
+    "nobody reads the marks": (unnamed, "find", lambda *_: [], LOSSES_OF_SEGMENTS[0]),
+    "nobody looks for the new index": (prune._Prune, "_refuse_named", lambda *_: None, LOSSES_OF_SEGMENTS[1]),
+}
+
+
+@pytest.mark.parametrize("mutation", BLINDNESS)
+def test_without_a_look_at_the_index_more_than_a_segment_is_lost(
+    mutation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where, name, instead, steps = BLINDNESS[mutation]
+    monkeypatch.setattr(where, name, instead)
+    with pytest.raises((failures.RepositoryDamaged, failures.ExportMissing, AssertionError)):
+        play_losing(steps, 1)
 
 
 def nobody(_seen: locks.Seen, _use: locks.Use) -> list[locks.Holder]:
@@ -285,6 +357,12 @@ MUTATIONS = {
         ("w *", "sleep", "prune", "again", "w"),
     ),
     "a check does not look again": (check._Check, "_is_settled", lambda *_: True, ("check *", "w", "prune", "check")),
+    "a check expects what lost its lock": (
+        check._Check,
+        "_counts",
+        lambda *_: True,
+        ("w *", "sleep", "prune", "w", "check"),
+    ),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
@@ -344,6 +345,26 @@ def test_an_export_that_a_run_has_deleted_is_removed() -> None:
     repo, export = at_work(b"data")
     repo.delete_export(export)
     assert prune.prune(repo).exports_removed == 1
+
+
+def test_an_export_that_a_run_has_deleted_is_not_missed_when_it_was_removed() -> None:
+    repo, export = at_work(b"data")
+    repo.delete_export(export)
+    repo.clock.advance(DAY)  # type: ignore[attr-defined]
+    assert prune.prune(repo).exports_removed == 1
+    # The run goes on.
+    reopen(repo).keep_exports(RUN)
+    assert prune.prune(repo).exports_removed == 0
+    assert check.check(repo, read_data=True).problems == ()
+
+
+def test_a_run_costs_its_export_two_marks_and_no_other_request() -> None:
+    counted = []
+    for run in ("", RUN):
+        calls = faults.FaultSet()
+        put(make(faults.FaultyLocation(memory.Memory(), calls)), "a", b"data", run=run)
+        counted.append(Counter(calls.calls))
+    assert counted[1] - counted[0] == {"put": 2}
 
 
 class Watching(memory.Memory):

@@ -105,7 +105,7 @@ class _Probe:
                     continue
                 found = self._carry_out(name, check)
                 yield found
-                if found.verdict is Verdict.FAILED and not found.permission:
+                if found.verdict is Verdict.FAILED and (not found.permission or name == "write"):
                     untried = "something before it failed"
                     for later, _, _ in checks[number + 1 :]:
                         yield Finding(check=later, verdict=Verdict.UNTRIED, details=untried)

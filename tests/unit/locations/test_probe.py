@@ -78,6 +78,13 @@ def test_what_would_fail_all_the_same_is_not_tried(server: xml_store.XmlStore, t
     assert not any("probe" in request for request in server.requests)
 
 
+def test_nothing_is_read_that_could_not_be_written(server: xml_store.XmlStore, tmp_path: Path) -> None:
+    server.odd.append(xml_store.Odd(method="PUT", status=403, code="AccessDenied"))
+    found = said(verdicts(object_clients.open_spec(server.s3(tmp_path))))
+    assert [name for name, verdict in found.items() if verdict == "failed"] == ["write"]
+    assert found["read"] == found["delete"] == "untried"
+
+
 def test_read_only_location_is_not_written(server: xml_store.XmlStore, tmp_path: Path) -> None:
     server.objects["config"] = b"1"
     found = said(verdicts(object_clients.open_spec(server.s3(tmp_path)), read_only=True))

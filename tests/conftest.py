@@ -17,7 +17,7 @@ from xdist.scheduler import worksteal  # type: ignore[import-untyped]
 
 from runner.repository import keys, keyslots, repository
 from tests import privileges
-from tests.servers import azurite, seaweedfs
+from tests.servers import azurite, ceph, s3, seaweedfs
 from tests.unit.repository.making import CHEAP
 
 Golden: TypeAlias = Callable[[Path, str], None]
@@ -146,11 +146,27 @@ def as_ordinary_user() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs.SeaweedFs]:
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.S3Server]:
     """A real S3 server with a bucket."""
     if seaweedfs.program() is None:
         pytest.skip(f"SeaweedFS is missing: {seaweedfs.INSTALL}")
     with seaweedfs.started(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ceph.Cluster]:
+    """A cluster of Ceph without pools."""
+    if not ceph.is_installed():
+        pytest.skip(f"Ceph is missing: {ceph.INSTALL}")
+    with ceph.started(tmp_path_factory.mktemp("ceph")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def ceph_gateway(ceph_cluster: ceph.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s3.S3Server]:
+    """The object gateway of Ceph with a bucket."""
+    with ceph.gateway(ceph_cluster, tmp_path_factory.mktemp("radosgw")) as server:
         yield server
 
 

@@ -107,13 +107,9 @@ class Retained(wrapper.Wrapper):
         names.check(name)
         until = self.locked_until(name)
         if until is not None:
-            raise location.ObjectLocked(
-                f"the object {name} in {self.url} is locked until {clocks.isoformat(until)}",
-                hint="wait until then; `runner explain RT422` says more",
-            )
+            raise self._refusal(name, _until(until))
         for version in self._versions(name):
-            with self._translated(name):
-                self._client.delete_object(Bucket=self._bucket, Key=self._prefix + name, VersionId=version)
+            self._remove(name, version)
 
     def honours_conditions(self, name: str) -> bool:
         """Ask the store inside."""
@@ -148,18 +144,48 @@ class Retained(wrapper.Wrapper):
             ) from problem
         return f"{self._policy.mode}, {self._policy.period.days} days"
 
+    def _remove(self, name: str, version: str) -> None:
+        try:
+            with self._translated(name):
+                self._client.delete_object(**self._key(name, VersionId=version))
+        except errors.EnvironmentProblem as problem:
+            # Stores refuse what is locked in the words for somebody who may remove nothing at all.
+            reason = self._why_kept(name, version)
+            if not reason:
+                raise
+            raise self._refusal(name, reason, problem.details) from problem
+
+    def _why_kept(self, name: str, version: str) -> str:
+        """Return what keeps a version from being removed; empty if that cannot be found out."""
+        with contextlib.suppress(errors.RunnerError), self._translated(name):
+            until = self._retention(name, VersionId=version)
+            if until is not None and until > self._clock.now():
+                return _until(until)
+            hold = self._client.get_object_legal_hold(**self._key(name, VersionId=version))
+            if hold["LegalHold"]["Status"] == "ON":
+                return "under a legal hold"
+        return ""
+
+    def _refusal(self, name: str, reason: str, details: str = "") -> location.ObjectLocked:
+        return location.ObjectLocked(
+            f"the object {name} in {self.url} is {reason}",
+            details=details,
+            hint="wait until that has ended; `runner explain RT422` says more",
+        )
+
+    def _key(self, name: str, **others: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + name, **others}
+
     def _lock(self, name: str) -> None:
         until = self._policy.until(self._clock.now())
         with self._translated(name):
             self._client.put_object_retention(
-                Bucket=self._bucket,
-                Key=self._prefix + name,
-                Retention={"Mode": self._policy.mode.upper(), "RetainUntilDate": until},
+                **self._key(name), Retention={"Mode": self._policy.mode.upper(), "RetainUntilDate": until}
             )
 
-    def _retention(self, name: str) -> datetime | None:
+    def _retention(self, name: str, **version: str) -> datetime | None:
         with contextlib.suppress(location.ObjectMissing), self._translated(name):
-            facts = self._client.get_object_retention(Bucket=self._bucket, Key=self._prefix + name)
+            facts = self._client.get_object_retention(**self._key(name, **version))
             until: datetime | None = facts.get("Retention", {}).get("RetainUntilDate")
             return until
         return None
@@ -181,6 +207,10 @@ class Retained(wrapper.Wrapper):
             raise _answer(problem, name, self.url) from problem
         except exceptions.BotoCoreError as problem:
             raise location.LocationUnavailable(f"{self.url} does not answer", details=str(problem)) from problem
+
+
+def _until(end: datetime) -> str:
+    return f"locked until {clocks.isoformat(end)}"
 
 
 def _answer(problem: Any, name: str, url: str) -> errors.RunnerError:

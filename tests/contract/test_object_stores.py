@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from runner.locations import object_clients
 from runner.registry import location as contract
 from runner.testing import location_contract
-from tests.servers import azurite, seaweedfs, tinyproxy, xml_store
+from tests.servers import azurite, s3, tinyproxy, xml_store
 
 
 class TestS3StandIn(location_contract.LocationContract):
@@ -64,7 +65,7 @@ class TestS3ThatRefusesConditions(WithoutConditions):
 @pytest.mark.server("seaweedfs")
 class TestSeaweedFs(location_contract.LocationContract):
     @pytest.fixture
-    def location(self, s3_server: seaweedfs.SeaweedFs) -> contract.Location:
+    def location(self, s3_server: s3.S3Server) -> contract.Location:
         return object_clients.open_spec(s3_server.spec())
 
 
@@ -81,7 +82,7 @@ class TestSeaweedFsBehindAProxy(location_contract.LocationContract):
     """All requests go through tinyproxy, a real HTTP proxy."""
 
     @pytest.fixture
-    def location(self, s3_server: seaweedfs.SeaweedFs, proxy: tuple[str, Path]) -> contract.Location:
+    def location(self, s3_server: s3.S3Server, proxy: tuple[str, Path]) -> contract.Location:
         address, _ = proxy
         return object_clients.open_spec(s3_server.spec(proxy=address))
 
@@ -91,6 +92,33 @@ class TestSeaweedFsBehindAProxy(location_contract.LocationContract):
     def test_requests_are_in_the_log_of_the_proxy(self, location: contract.Location, proxy: tuple[str, Path]) -> None:
         location.put("seen", [b"1"])
         assert "PUT http://127.0.0.1:" in proxy[1].read_text()
+
+
+@pytest.mark.server("ceph")
+class TestCephObjectGateway(location_contract.LocationContract):
+    @pytest.fixture
+    def location(self, ceph_gateway: s3.S3Server) -> contract.Location:
+        return object_clients.open_spec(ceph_gateway.spec())
+
+    def test_object_in_parts_is_as_it_was(self, location: contract.Location) -> None:
+        block = random.Random(1).randbytes(1 << 20)
+        location.put("large", [block] * 65)
+        assert location.stat("large").size == 65 << 20
+        assert location.get("large") == block * 65
+        target = bytearray(100)
+        location.read_into("large", (16 << 20) - 50, memoryview(target))
+        assert bytes(target) == block[-50:] + block[:50]
+        with pytest.raises(contract.ObjectExists):
+            location.put("large", [block] * 65)
+
+
+@pytest.mark.server("ceph")
+class TestCephObjectGatewayWithVersions(WithoutConditions):
+    """Where it keeps versions, the gateway ignores the conditions of writes."""
+
+    @pytest.fixture
+    def location(self, ceph_gateway: s3.S3Server) -> contract.Location:
+        return object_clients.open_spec({**ceph_gateway.locking("governance"), "retention": None})
 
 
 @pytest.mark.server("azurite")

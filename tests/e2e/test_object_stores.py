@@ -1,4 +1,4 @@
-"""Example 01 with a repository in an object store: a real S3 server, and the emulator of Azure Blob Storage."""
+"""Example 01 with a repository in an object store: real S3 servers, and the emulator of Azure Blob Storage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from runner.base.jsonvalue import JsonValue
-from tests.servers import azurite, seaweedfs, xml_store
+from tests.servers import azurite, s3, xml_store
 
 
 def write_profile(directory: Path, spec: Mapping[str, JsonValue], name: str = "store") -> Path:
@@ -54,8 +54,35 @@ def blueprint(examples: Path) -> Path:
 
 
 @pytest.mark.server("seaweedfs")
-def test_repository_lives_in_s3(runner: Any, blueprint: Path, s3_server: seaweedfs.SeaweedFs, tmp_path: Path) -> None:
+def test_repository_lives_in_s3(runner: Any, blueprint: Path, s3_server: s3.S3Server, tmp_path: Path) -> None:
     protect_and_bring_back(runner, blueprint, write_profile(tmp_path, s3_server.spec()))
+
+
+@pytest.mark.server("ceph")
+def test_repository_lives_in_ceph(runner: Any, blueprint: Path, ceph_gateway: s3.S3Server, tmp_path: Path) -> None:
+    protect_and_bring_back(runner, blueprint, write_profile(tmp_path, ceph_gateway.spec()))
+
+
+@pytest.mark.server("ceph")
+def test_ceph_honours_conditions_only_where_it_keeps_no_versions(
+    runner: Any, ceph_gateway: s3.S3Server, tmp_path: Path
+) -> None:
+    plain = runner("profile", "validate", write_profile(tmp_path, ceph_gateway.spec()))
+    assert "✓ conditional writes" in plain.out
+    locking = runner("profile", "validate", write_profile(tmp_path, ceph_gateway.locking("governance"), "locking"))
+    assert "- conditional writes  names are looked up before they are written" in locking.out
+    assert (plain.code, locking.code) == (0, 0)
+
+
+@pytest.mark.server("ceph")
+def test_right_to_write_that_is_missing_in_ceph_is_named(
+    runner: Any, ceph_gateway: s3.S3Server, tmp_path: Path
+) -> None:
+    spec = {**ceph_gateway.spec(), "credentialsFile": str(ceph_gateway.credentials("reader"))}
+    done = runner("profile", "validate", write_profile(tmp_path, spec))
+    assert done.code == 4
+    assert "✗ write               missing permission: s3:PutObject" in done.out
+    assert "1 check of" in done.err
 
 
 @pytest.mark.server("azurite")
@@ -73,7 +100,7 @@ def test_repository_lives_in_google_cloud_storage(runner: Any, blueprint: Path, 
 
 @pytest.mark.server("seaweedfs")
 def test_restore_works_with_credentials_that_may_only_read(
-    runner: Any, blueprint: Path, s3_server: seaweedfs.SeaweedFs, tmp_path: Path
+    runner: Any, blueprint: Path, s3_server: s3.S3Server, tmp_path: Path
 ) -> None:
     spec = s3_server.spec()
     writing = write_profile(tmp_path, spec)
@@ -89,7 +116,7 @@ def test_restore_works_with_credentials_that_may_only_read(
 
 @pytest.mark.server("seaweedfs")
 def test_url_with_credentials_from_the_environment_is_enough(
-    runner: Any, blueprint: Path, s3_server: seaweedfs.SeaweedFs, tmp_path: Path
+    runner: Any, blueprint: Path, s3_server: s3.S3Server, tmp_path: Path
 ) -> None:
     runner.environment = {**s3_server.environment(), "RUNNER_PASSPHRASE": "a passphrase of the tests"}
     there = ("--location", f"s3://{s3_server.bucket}/by-url")
@@ -100,7 +127,7 @@ def test_url_with_credentials_from_the_environment_is_enough(
 
 @pytest.mark.server("seaweedfs")
 def test_keys_of_the_store_are_found_nowhere(
-    runner: Any, blueprint: Path, s3_server: seaweedfs.SeaweedFs, tmp_path: Path
+    runner: Any, blueprint: Path, s3_server: s3.S3Server, tmp_path: Path
 ) -> None:
     profile = write_profile(tmp_path, s3_server.spec())
     assert runner("repository", "init", "--location", profile).code == 0

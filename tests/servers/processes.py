@@ -20,6 +20,13 @@ def free_ports(count: int) -> list[int]:
         return [int(one.getsockname()[1]) for one in held]
 
 
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Tell whether somebody accepts connections there."""
+    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
+        return True
+    return False
+
+
 @contextlib.contextmanager
 def running(
     command: Sequence[str], log: Path, is_ready: Callable[[], bool], cwd: Path | None = None

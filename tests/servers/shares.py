@@ -6,7 +6,6 @@ import contextlib
 import gc
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +65,7 @@ def smb(directory: Path) -> Iterator[Path]:
         ["smbpasswd", "-c", config, "-s", "-a", "root"], input=typed, text=True, check=True, capture_output=True
     )
     command = ["smbd", "-s", str(config), "-F", "--no-process-group", "--debug-stdout"]
-    with processes.running(command, directory / "smbd.log", lambda: _listens(_SMB_PORT, address)):
+    with processes.running(command, directory / "smbd.log", lambda: processes.listens(_SMB_PORT, address)):
         options = f"username=root,password={_PASSWORD},port={_SMB_PORT}"
         if "cifs" in _file_systems() and _mount("-t", "cifs", f"//{address}/share", str(place), "-o", options) is None:
             with _unmounted_later(place):
@@ -108,7 +107,7 @@ def nfs(directory: Path, options: str = "hard") -> Iterator[NfsShare]:
     config = directory / "ganesha.conf"
     config.write_text(_GANESHA.format(port=port, share=share, state=state))
     command = ["ganesha.nfsd", "-F", "-f", str(config), "-L", str(directory / "log"), "-p", str(directory / "pid")]
-    with processes.running(command, directory / "out", lambda: _listens(port)) as server:
+    with processes.running(command, directory / "out", lambda: processes.listens(port)) as server:
         problem = _mount("-t", "nfs4", "127.0.0.1:/share", str(place), "-o", f"port={port},{options}")
         if problem is not None:
             pytest.skip(f"an NFS share cannot be mounted here: {problem}")
@@ -159,9 +158,3 @@ def _unmounted_later(place: Path) -> Iterator[None]:
         yield
     finally:
         _run(["umount", "--lazy", str(place)])
-
-
-def _listens(port: int, address: str = "127.0.0.1") -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((address, port), timeout=1):
-        return True
-    return False

@@ -14,6 +14,7 @@ from benchmarks.measuring import PASSPHRASE, Measured
 # How each tells its version, and the version that our limits are meant for.
 _PROGRAMS = {
     "zstd": ("--version", (1, 4)),
+    "qemu-img": ("--version", (7, 2)),
     "restic": ("version", (0, 19)),
     "rustic": ("--version", (0, 11)),
     "borg": ("--version", (1, 2)),
@@ -38,6 +39,48 @@ def _version(program: str) -> str:
     found = re.search(r"(\d+)\.(\d+)", said)
     is_old = found is not None and (int(found[1]), int(found[2])) < wanted
     return said + ("  (an old one: the limits are meant for {}.{})".format(*wanted) if is_old else "")
+
+
+class Packer:
+    """A program that makes one file of an image and brings it back; nothing is encrypted or stored only once.
+
+    Args:
+        pack: Command that makes the file `{target}` of the image `{source}`.
+        unpack: Command that makes the image `{target}` of the file `{source}`.
+    """
+
+    def __init__(self, pack: str, unpack: str) -> None:
+        self._pack = pack
+        self._unpack = unpack
+
+    def pack(self, image: Path, target: Path) -> Measured:
+        """Make the file."""
+        done = Measured(["sh", "-c", _filled(self._pack, image, target)])
+        done.result["stored"] = target.stat().st_size
+        return done
+
+    def unpack(self, packed: Path, target: Path, *, durably: bool = False) -> Measured:
+        """Bring the image back, if wanted until it is on the disk, and remove it."""
+        command = _filled(self._unpack, packed, target)
+        if durably:
+            command += f" && sync -d {shlex.quote(str(target))}"
+        done = Measured(["sh", "-c", command])
+        target.unlink()
+        return done
+
+
+def _filled(command: str, source: Path, target: Path) -> str:
+    return command.format(source=shlex.quote(str(source)), target=shlex.quote(str(target)))
+
+
+PACKERS = {
+    "zstd": Packer("zstd -1 -T2 -q -f {source} -o {target}", "zstd -d -q -f --sparse {source} -o {target}"),
+    # Two threads, and clusters in any order, which its manual recommends for speed.
+    "qemu-img": Packer(
+        "qemu-img convert -f raw -O qcow2 -c -o compression_type=zstd -m 2 -W {source} {target}",
+        "qemu-img convert -f qcow2 -O raw {source} {target}",
+    ),
+}
 
 
 class Peer:

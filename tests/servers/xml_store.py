@@ -1,7 +1,8 @@
 """A stand-in for object stores that speak the XML API of S3 and of Google Cloud Storage, written from its description.
 
 It checks no signatures and keeps everything in memory. What it is for: a store whose emulators do not take what our
-client sends (Google's: docs/locations.md says what fails), stores that do not honour conditional writes, and answers that no real server gives when a test wants them.
+client sends (Google's: docs/locations.md says what fails), stores that do not honour conditional writes, and answers
+that no real server gives when a test wants them.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from runner.repository import (
     tree_entries,
     tree_entry,
     tree_metadata,
+    tree_page,
     tree_walk,
     writer,
 )
@@ -76,7 +77,7 @@ def backup_tree(
         return capture.finish(source, scope, incremental=parent is not None)
 
 
-def _pages_of(repo: Repository, manifest: exports.Manifest | None) -> Generator[tree_base.Page, None, None]:
+def _pages_of(repo: Repository, manifest: exports.Manifest | None) -> Generator[tree_page.Page, None, None]:
     """Yield the list of the base; without one all files are read."""
     if manifest is not None and manifest.kind == tree_entries.KIND:
         yield from tree_base.pages(repo.reader(), tree_entries.nodes_of(manifest))
@@ -118,9 +119,7 @@ class _Capture:
             self._describe(visited, old)
             return
         self._files += 1
-        if old is not None and tree_base.is_unchanged(old, visited.facts):
-            self._keep(visited, old)
-        else:
+        if old is None or not self._keep(visited, old):
             self._read_file(visited)
 
     def finish(self, source: str, scope: tree_walk.Scope, *, incremental: bool) -> exports.ExportResult:
@@ -149,22 +148,28 @@ class _Capture:
             else "there is no base",
         )
 
-    def _describe(self, visited: tree_walk.Visited, old: tree_base.Value | None) -> None:
+    def _describe(self, visited: tree_walk.Visited, old: tree_base.Place | None) -> None:
         entry = visited.describe(self._metadata)
-        if old is not None and old == tree_entry.to_cbor(entry):
-            self._entries.keep(*self._base.place)
+        if old is not None and old[0].row(old[1]) == tree_entry.encode(entry, None):
+            self._entries.keep(old)
         else:
             self._entries.append(entry)
 
-    def _keep(self, visited: tree_walk.Visited, old: tree_base.Value) -> None:
+    def _keep(self, visited: tree_walk.Visited, place: tree_base.Place) -> bool:
+        """Take a file from the base; tell whether that was possible."""
+        page, number = place
+        old, new = page.facts[number], tree_base.facts_of(visited.facts, self._metadata.owner(visited.facts))
+        if not tree_base.has_same_content(old, new):
+            return False
         self._unchanged += 1
         self._bytes += visited.facts.st_size
-        page, number = self._base.place
-        if tree_base.is_as_listed(old, visited.facts, self._metadata):
-            self._entries.keep(page, number)
-            return
-        entry = page.entry(number)
-        self._entries.append(structs.replace(visited.describe(self._metadata), content=entry.content, hash=entry.hash))
+        if old == new:
+            self._entries.keep(place)
+        else:
+            before = page.entry(number)
+            entry = visited.describe(self._metadata)
+            self._entries.append(structs.replace(entry, content=before.content, hash=before.hash))
+        return True
 
     def _read_file(self, visited: tree_walk.Visited) -> None:
         facts = visited.facts

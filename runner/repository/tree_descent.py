@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 
 from runner.base import errors
@@ -123,18 +123,20 @@ def traverse(
         visit: Called for each name; when it went into that directory it returns the names there, else None.
         leave: Called in the directory above when everything in a directory was visited.
     """
-    todo: list[tuple[bytes, Iterator[bytes]]] = [(b"", iter(top))]
+    todo, entered = [iter(top)], [b""]
     while todo:
-        name = next(todo[-1][1], None)
-        if name is not None:
+        for name in todo[-1]:
             below = visit(name)
             if below is not None:
-                todo.append((name, iter(below)))
-            continue
-        left, _ = todo.pop()
-        if todo:
-            descent.leave()
-            leave(left)
+                todo.append(iter(below))
+                entered.append(name)
+                break
+        else:
+            todo.pop()
+            left = entered.pop()
+            if todo:
+                descent.leave()
+                leave(left)
 
 
 def remove(parent: int, name: bytes) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
-from msgspec import structs
 
 from runner.base import errors
 from runner.repository import encoding, failures, sequences
@@ -40,9 +39,11 @@ _KINDS = {
     stat.S_IFCHR: Kind.CHARACTER,
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFSOCK: Kind.SOCKET,
+    # The mode of a further name of a file, which has nothing of its own.
+    0: Kind.LINK,
 }
 
-_KINDS_BY_NAME = {kind.value: kind for kind in Kind}
+_TYPES = {kind: mode for mode, kind in _KINDS.items()}
 # Numbers, since looking for bytes in bytes takes ten times as long.
 _SLASH, _NUL = b"/\0"
 
@@ -99,125 +100,123 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     device: tuple[int, int] | None = None
 
 
-def to_cbor(entry: Entry) -> dict[str, CborValue]:
-    """Return the form that is encoded; the ids of the content stand apart."""
-    value: dict[str, CborValue] = {"depth": entry.depth, "name": entry.name, "type": entry.kind.value}
-    if entry.metadata is not None:
-        value |= _encode_metadata(entry.metadata)
-    if entry.content is not None:
-        value |= {
-            "size": entry.size,
-            "content": entry.content.to_cbor(),
-            "hash": entry.hash,
-            "ctime": entry.ctime,
-            "inode": entry.inode,
-        }
-    optional: dict[str, CborValue] = {
-        "target": entry.target,
-        "link": list(entry.link),
-        "device": list(entry.device or ()),
-    }
-    value |= {key: part for key, part in optional.items() if part}
-    return value
+class Row(NamedTuple):
+    """An entry as it stands in the table of a page, in the order of the columns there.
+
+    Attributes:
+        ids: How many ids of the node its content takes.
+        mode: With the bits for the type, as `stat` has it; 0 for a further name of a file.
+        rest: A map of what only some kinds of entries have, encoded.
+    """
+
+    gid: int
+    ids: int
+    uid: int
+    mode: int
+    name: bytes
+    rest: bytes
+    size: int
+    user: str
+    ctime: int
+    depth: int
+    group: str
+    inode: int
+    mtime: int
 
 
-def encode(entry: Entry, content: sequences.ChunkSequence | None) -> bytes:
-    """Write the form of `to_cbor` of an entry with this content, whatever content it says itself."""
-    metadata = entry.metadata
-    if entry.kind is not Kind.FILE or metadata is None or content is None or entry.target or entry.link or entry.device:
-        return encoding.encode(to_cbor(structs.replace(entry, content=content)))
-    # Nearly all entries are plain files; sorting their keys would take three times as long as writing them.
-    value: dict[str, CborValue] = {
-        "gid": metadata.gid,
-        "uid": metadata.uid,
-        "hash": entry.hash,
-        "mode": metadata.mode,
-        "name": entry.name,
-        "size": entry.size,
-        "type": "file",
-        "user": metadata.user,
-        "ctime": entry.ctime,
-        "depth": entry.depth,
-        "group": metadata.group,
-        "inode": entry.inode,
-        "mtime": metadata.mtime,
-    }
-    if metadata.xattrs:
-        value["xattrs"] = _pairs(metadata.xattrs)
-    value["content"] = content.to_cbor()
-    return encoding.encode_sorted(value)
+_NO_METADATA = Metadata(mode=0, uid=0, gid=0, mtime=0)
+# What tells whether an entry is as it was: the first four tell it of the content of a file.
+FACTS = ("ctime", "inode", "mtime", "size", "mode", "uid", "gid", "user", "group")
+Facts: TypeAlias = "tuple[int, int, int, int, int, int, int, str, str]"
 
 
-def _encode_metadata(metadata: Metadata) -> dict[str, CborValue]:
-    value: dict[str, CborValue] = {
-        "mode": metadata.mode,
-        "uid": metadata.uid,
-        "gid": metadata.gid,
-        "user": metadata.user,
-        "group": metadata.group,
-        "mtime": metadata.mtime,
-    }
-    return value | ({"xattrs": _pairs(metadata.xattrs)} if metadata.xattrs else {})
+def encode(entry: Entry, content: sequences.ChunkSequence | None) -> Row:
+    """Return the row of an entry with this content, whatever content it says itself."""
+    metadata = entry.metadata or _NO_METADATA
+    return Row(
+        gid=metadata.gid,
+        ids=0 if content is None else len(content.ids),
+        uid=metadata.uid,
+        mode=_TYPES[entry.kind] | metadata.mode,
+        name=entry.name,
+        rest=_encode_rest(entry, content),
+        size=entry.size,
+        user=metadata.user,
+        ctime=entry.ctime,
+        depth=entry.depth,
+        group=metadata.group,
+        inode=entry.inode,
+        mtime=metadata.mtime,
+    )
 
 
-def _pairs(xattrs: Mapping[bytes, bytes]) -> CborValue:
-    return [[name, value] for name, value in sorted(xattrs.items())]
+def _encode_rest(entry: Entry, content: sequences.ChunkSequence | None) -> bytes:
+    rest: dict[str, CborValue] = {}
+    if entry.hash:
+        rest["hash"] = entry.hash
+    if entry.link:
+        rest["link"] = list(entry.link)
+    if entry.device is not None:
+        rest["device"] = list(entry.device)
+    if entry.target:
+        rest["target"] = entry.target
+    if entry.metadata is not None and entry.metadata.xattrs:
+        rest["xattrs"] = [[name, value] for name, value in sorted(entry.metadata.xattrs.items())]
+    if content is not None:
+        rest["content"] = content.to_cbor()
+    return encoding.encode_sorted(rest)
 
 
-def from_cbor(value: object, ids: Iterator[bytes]) -> Entry:
-    """Read what `to_cbor` returned.
+def decode(row: Row, ids: Sequence[bytes]) -> Entry:
+    """Read what `encode` returned.
 
     Args:
-        value: The decoded map.
-        ids: Ids of chunks, of which it takes as many as its content needs.
+        row: The row.
+        ids: Those that the content takes.
 
     Raises:
         RepositoryDamaged: If it is not an entry.
         PermanentError: RT314 if its name could leave the directory.
     """
     try:
-        return _from_cbor(value, ids)
+        return _decode(row, iter(ids))
     except (KeyError, TypeError, ValueError) as problem:
         raise failures.damaged("an entry of a tree", "it has another form than it should") from problem
 
 
-def _from_cbor(value: object, ids: Iterator[bytes]) -> Entry:
-    if not isinstance(value, dict):
-        raise TypeError("an entry is a map")
-    kind = _KINDS_BY_NAME[value["type"]]
-    get = value.get
-    major_minor = get("device")
+def _decode(row: Row, ids: Iterator[bytes]) -> Entry:
+    kind = _KINDS[stat.S_IFMT(row.mode)]
+    rest = encoding.decode(row.rest, "an entry of a tree")
+    get: Callable[..., Any] = rest.get
+    device = get("device")
+    content = sequences.from_cbor(rest["content"], ids) if kind is Kind.FILE else None
+    if next(ids, None) is not None:
+        raise ValueError("the content takes fewer ids")
     return Entry(
-        depth=_depth(value["depth"]),
-        name=check_name(value["name"]),
+        depth=row.depth,
+        name=check_name(row.name),
         kind=kind,
-        metadata=None if kind is Kind.LINK else _decode_metadata(value),
-        size=get("size", 0),
-        content=sequences.from_cbor(value["content"], ids) if kind is Kind.FILE else None,
+        metadata=None if kind is Kind.LINK else _metadata(row, get("xattrs", ())),
+        size=row.size,
+        content=content,
         hash=get("hash", b""),
-        ctime=get("ctime", 0),
-        inode=get("inode", 0),
+        ctime=row.ctime,
+        inode=row.inode,
         target=get("target", b""),
         link=tuple(map(check_name, get("link", ()))),
-        device=None if major_minor is None else (major_minor[0], major_minor[1]),
+        device=None if device is None else (device[0], device[1]),
     )
 
 
-def _depth(value: object) -> int:
-    if not isinstance(value, int) or value < 0:
-        raise ValueError("a depth is a number")
-    return value
-
-
-def _decode_metadata(value: Mapping[str, Any]) -> Metadata:
+def _metadata(row: Row, xattrs: Iterable[tuple[bytes, bytes]]) -> Metadata:
     return Metadata(
-        mode=value["mode"],
-        uid=value["uid"],
-        gid=value["gid"],
-        user=value["user"],
-        group=value["group"],
-        mtime=value["mtime"],
-        xattrs=dict(value.get("xattrs", ())),
+        mode=stat.S_IMODE(row.mode),
+        uid=row.uid,
+        gid=row.gid,
+        user=row.user,
+        group=row.group,
+        mtime=row.mtime,
+        xattrs=dict(xattrs),
     )
 
 

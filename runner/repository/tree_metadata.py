@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import functools
 import grp
@@ -29,12 +30,11 @@ class MetadataReader:
     """Reads metadata, and remembers the names of owners."""
 
     def __init__(self) -> None:
-        self._user = functools.lru_cache(1024)(_user)
-        self._group = functools.lru_cache(1024)(_group)
+        self._owner = functools.lru_cache(1024)(_owner)
 
     def owner(self, facts: os.stat_result) -> tuple[str, str]:
         """Return the names of owner and group, empty ones where there are none."""
-        return self._user(facts.st_uid), self._group(facts.st_gid)
+        return self._owner(facts.st_uid, facts.st_gid)
 
     def read(self, place: int | bytes, facts: os.stat_result) -> tree_entry.Metadata:
         """Return the metadata of an entry.
@@ -55,18 +55,13 @@ class MetadataReader:
         )
 
 
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return ""
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return ""
+def _owner(uid: int, gid: int) -> tuple[str, str]:
+    user = group = ""
+    with contextlib.suppress(KeyError):
+        user = pwd.getpwuid(uid).pw_name
+    with contextlib.suppress(KeyError):
+        group = grp.getgrgid(gid).gr_name
+    return user, group
 
 
 def read_xattrs(place: int | bytes) -> Mapping[bytes, bytes]:

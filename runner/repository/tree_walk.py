@@ -199,11 +199,11 @@ class Walk:
         below: list[bytes] | None = None
         try:
             facts = os.stat(name, dir_fd=parent, follow_symlinks=False)
-            identity = facts.st_dev, facts.st_ino
             kind = tree_entry.kind_of(facts.st_mode)
-            if self._is_left_out(stored, kind, identity):
+            if self._is_left_out(stored, kind, facts):
                 return None
-            first = self._linked.get(identity)
+            has_names = facts.st_nlink > 1 and kind is not Kind.DIRECTORY
+            first = self._linked.get(_identity(facts)) if has_names else None
             visited = Visited(
                 above=self._path,
                 stored=stored,
@@ -223,14 +223,14 @@ class Walk:
             return None
         if below is not None:
             self._path = visited.path
-        elif facts.st_nlink > 1:
-            self._remember(visited, identity)
+        elif has_names:
+            self._remember(visited)
         return below
 
-    def _is_left_out(self, stored: bytes, kind: Kind, identity: tuple[int, int]) -> bool:
+    def _is_left_out(self, stored: bytes, kind: Kind, facts: os.stat_result) -> bool:
         if self._scope.exclude and self._excluded.covers((*self._path, stored), is_directory=kind is Kind.DIRECTORY):
             return True
-        if identity in self._own:
+        if self._own and _identity(facts) in self._own:
             self._warn(f"{tree_entry.show((*self._path, stored))} belongs to the runner itself and was left out")
             return True
         if kind is Kind.SOCKET:
@@ -238,8 +238,9 @@ class Walk:
             return True
         return False
 
-    def _remember(self, visited: Visited, identity: tuple[int, int]) -> None:
+    def _remember(self, visited: Visited) -> None:
         """Keep the first name of a file with several until all have been met."""
+        identity = _identity(visited.facts)
         first, missing = self._linked.pop(identity, (visited.path, visited.facts.st_nlink))
         if missing > 1:
             self._linked[identity] = (first, missing - 1)
@@ -252,6 +253,10 @@ def _go_into(descent: tree_descent.Descent, name: bytes) -> list[bytes]:
     except OSError:
         descent.leave()
         raise
+
+
+def _identity(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
 
 
 def _device(kind: Kind, facts: os.stat_result) -> tuple[int, int] | None:

@@ -105,7 +105,7 @@ def large_tree(*roots: bytes) -> Tree:
     return {
         (root, b"d%02d" % directory, b"file-%03d" % number): 1
         for root in roots
-        for directory in range(8)
+        for directory in range(16)
         for number in range(120)
     }
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import itertools
 import os
+import stat
 from pathlib import Path
+from typing import cast
 
 import pytest
 from msgspec import structs
 
-from runner.repository import encoding, failures, nodes, sequences, tree_base, tree_entries, tree_entry, tree_metadata
-from runner.repository.tree_entry import Kind
+from runner.repository import sequences, tree_base, tree_entries, tree_entry, tree_metadata, tree_page
+from runner.repository.tree_entry import Facts, Kind
 from tests.unit.repository import chunk_shelf
 from tests.unit.repository.tree_samples import entry
 
 KEY = bytes(32)
 
 
-def write(shelf: chunk_shelf.Shelf, entries: list[tree_entry.Entry]) -> sequences.ChunkSequence:
-    writer = tree_entries.EntryWriter(shelf, KEY)
+def write(shelf: chunk_shelf.Shelf, entries: list[tree_entry.Entry], key: bytes = KEY) -> sequences.ChunkSequence:
+    writer = tree_entries.EntryWriter(shelf, key)
     for each in entries:
         writer.append(each)
     return writer.finish()
@@ -34,9 +36,11 @@ def many(count: int) -> list[tree_entry.Entry]:
     return [entry(0, b"root", Kind.DIRECTORY), *files]
 
 
-def page_of(entries: list[tree_entry.Entry]) -> tree_base.Page:
-    ids = [chunk for each in entries if each.content is not None for chunk in each.content.ids]
-    return tree_base.Page(b"id", nodes.encode(ids, [tree_entry.to_cbor(each) for each in entries]))
+def page_of(entries: list[tree_entry.Entry]) -> tree_page.Page:
+    draft = tree_page.Draft()
+    for each in entries:
+        draft.add(tree_entry.encode(each, each.content), () if each.content is None else each.content.ids)
+    return tree_page.Page(draft.encode(), b"id")
 
 
 def test_entries_are_found_in_the_order_of_a_walk() -> None:
@@ -57,51 +61,37 @@ def test_entries_are_found_in_the_order_of_a_walk() -> None:
     wanted = [listed[0], listed[1], None, listed[4], listed[5], None, None, listed[6], listed[7], None, listed[8]]
     for (depth, name), old in zip([*walk, (1, b"d"), (0, b"second")], wanted, strict=True):
         found = base.find(depth, name)
-        assert found == (None if old is None else tree_entry.to_cbor(old))
-        if old is not None:
-            page, number = base.place
-            assert page.entry(number) == old
+        assert (found and found[0].entry(found[1])) == old
 
 
-@pytest.mark.parametrize("value", [{"depth": 0}, {"depth": 0, "name": "text"}, {"depth": "0"}, [], 7])
-def test_a_list_that_holds_something_else_is_damage(value: encoding.CborValue) -> None:
-    with pytest.raises(failures.RepositoryDamaged):
-        tree_base.BaseEntries(iter([tree_base.Page(b"id", nodes.encode([], [value]))])).find(0, b"name")
+def with_large_attributes(entries: list[tree_entry.Entry]) -> list[tree_entry.Entry]:
+    """The same with so large attributes now and then that a page ends before its entries say so."""
+    large = tree_entry.Metadata(mode=0o644, uid=0, gid=0, mtime=1, xattrs={b"user.large": bytes(30_000)})
+    return [structs.replace(each, metadata=large) if number % 3 else each for number, each in enumerate(entries)]
 
 
-def test_a_node_that_holds_no_list_is_damage() -> None:
-    with pytest.raises(failures.RepositoryDamaged):
-        tree_base.Page(b"id", nodes.encode([], {}))
-
-
-@pytest.mark.parametrize("content", [None, [], [0, 7], [0, ["x"]], [0, [1]], [0, [1, 1, 1]]])
-def test_a_content_that_takes_other_ids_than_there_are_is_damage(content: encoding.CborValue) -> None:
-    value = {**tree_entry.to_cbor(file_with_content(1, b"name")), "content": content}
-    page = tree_base.Page(b"id", nodes.encode([bytes(32), bytes(32)], [value]))
-    with pytest.raises(failures.RepositoryDamaged):
-        page.ids(0)
-
-
-def test_kept_pages_are_taken_over_and_what_is_kept_of_others_is_written_as_it_was() -> None:
+@pytest.mark.parametrize("key", [bytes(32), bytes(31) + b"\1", bytes(31) + b"\2", bytes(31) + b"\3"])
+@pytest.mark.parametrize("entries", [many(1000), with_large_attributes(many(60))], ids=["small", "large"])
+def test_kept_pages_are_taken_over_and_what_is_kept_of_others_is_written_as_it_was(
+    entries: list[tree_entry.Entry], key: bytes
+) -> None:
     """Whatever is kept, dropped and added, the list is the one that would be written without a base."""
-    entries = many(1000)
     shelf = chunk_shelf.Shelf()
-    top = write(shelf, entries)
-    pages = list(tree_base.pages(shelf, top))
-    assert len(pages) > 8
-    first, last = len(pages[0].values), len(pages[0].values) + len(pages[1].values) - 1
-    for dropped, added in itertools.product((None, 0, 5, first, first + 9, last), repeat=2):
-        writer, anew = tree_entries.EntryWriter(shelf, KEY), chunk_shelf.Shelf()
-        places = [(page, number) for page in pages for number in range(len(page.values))]
+    pages = list(tree_base.pages(shelf, write(shelf, entries, key)))
+    assert len(pages) > 4
+    places = [(page, number) for page in pages for number in range(page.rows)]
+    first, last = pages[0].rows, pages[0].rows + pages[1].rows - 1
+    for dropped, added in itertools.product((None, 0, 5, first, first + 2, last), repeat=2):
+        writer, anew = tree_entries.EntryWriter(shelf, key), chunk_shelf.Shelf()
         expected = []
-        for index, (page, number) in enumerate(places):
+        for index, place in enumerate(places):
             if index != dropped:
-                writer.keep(page, number)
+                writer.keep(place)
                 expected.append(entries[index])
             if index == added:
                 writer.append(file_with_content(7, entries[index].name + b"+"))
                 expected.append(file_with_content(7, entries[index].name + b"+"))
-        assert writer.finish() == write(anew, expected)
+        assert writer.finish() == write(anew, expected, key)
         assert set(anew.held) <= set(shelf.held)
 
 
@@ -111,53 +101,58 @@ def test_a_kept_page_is_not_stored_again() -> None:
     writer = tree_entries.EntryWriter(other, KEY)
     pages = list(tree_base.pages(shelf, top))
     for page in pages:
-        for number in range(len(page.values)):
-            writer.keep(page, number)
+        for number in range(page.rows):
+            writer.keep((page, number))
     assert writer.finish() == top
     assert not {page.id for page in pages} & set(other.held)
 
 
-def listed(file: Path) -> tuple[tree_base.Value, os.stat_result]:
-    facts = file.lstat()
-    metadata = tree_metadata.MetadataReader().read(os.fsencode(file), facts)
-    content = sequences.ChunkSequence(level=0, items=())
+def listed(facts: os.stat_result) -> Facts:
+    """What a page says of a file that was as it is now."""
     made = tree_entry.Entry(
         depth=1,
         name=b"file",
         kind=Kind.FILE,
-        metadata=metadata,
+        metadata=tree_metadata.MetadataReader().read(b"/", facts),
         size=facts.st_size,
-        content=content,
+        content=sequences.ChunkSequence(level=0, items=()),
         ctime=facts.st_ctime_ns,
         inode=facts.st_ino,
     )
-    return tree_entry.to_cbor(made), facts
+    return page_of([made]).facts[0]
 
 
-@pytest.mark.parametrize("field", ["ctime", "inode", "mtime", "size"])
-def test_a_file_with_another_time_inode_or_size_is_read(tmp_path: Path, field: str) -> None:
+@pytest.fixture
+def facts(tmp_path: Path) -> os.stat_result:
     (tmp_path / "file").write_bytes(b"content")
-    value, facts = listed(tmp_path / "file")
-    assert tree_base.is_unchanged(value, facts)
-    assert not tree_base.is_unchanged({**value, field: int(str(value[field])) + 1}, facts)
+    return (tmp_path / "file").lstat()
 
 
-def test_a_time_that_cannot_tell_and_what_is_no_file_are_no_proof(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"content")
-    value, facts = listed(tmp_path / "file")
-    silent = os.stat_result(
-        facts, {**{name: getattr(facts, name) for name in dir(facts) if name.startswith("st_")}, "st_ctime_ns": 0}
-    )
-    assert not tree_base.is_unchanged({**value, "ctime": 0}, silent)
-    assert not tree_base.is_unchanged({**value, "type": "fifo"}, facts)
+def now(facts: os.stat_result) -> Facts:
+    return tree_base.facts_of(facts, tree_metadata.MetadataReader().owner(facts))
 
 
-@pytest.mark.parametrize(
-    ("field", "other"), [("mode", 0o4000), ("uid", 77), ("gid", 77), ("user", "x"), ("group", "x")]
-)
-def test_a_file_with_other_metadata_is_not_kept_as_it_is_listed(tmp_path: Path, field: str, other: object) -> None:
-    (tmp_path / "file").write_bytes(b"content")
-    value, facts = listed(tmp_path / "file")
-    reader = tree_metadata.MetadataReader()
-    assert tree_base.is_as_listed(value, facts, reader)
-    assert not tree_base.is_as_listed({**value, field: other}, facts, reader)
+def other(old: Facts, name: str) -> Facts:
+    """The facts with one of them changed."""
+    number = tree_entry.FACTS.index(name)
+    value = old[number]
+    changed = f"{value}x" if isinstance(value, str) else value + 1
+    return cast("Facts", (*old[:number], changed, *old[number + 1 :]))
+
+
+@pytest.mark.parametrize("name", tree_entry.FACTS)
+def test_a_file_with_another_time_inode_or_size_is_read(facts: os.stat_result, name: str) -> None:
+    old = listed(facts)
+    assert old == now(facts)
+    assert tree_base.has_same_content(old, now(facts))
+    is_content = name in ("ctime", "inode", "mtime", "size")
+    assert tree_base.has_same_content(other(old, name), now(facts)) is not is_content
+    assert other(old, name) != now(facts)
+
+
+def test_a_time_that_cannot_tell_and_what_is_no_file_are_no_proof(facts: os.stat_result) -> None:
+    old = listed(facts)
+    silent = (0, *old[1:])
+    assert not tree_base.has_same_content(silent, silent)
+    fifo = (*old[:4], stat.S_IFIFO | 0o644, *old[5:])
+    assert not tree_base.has_same_content(fifo, fifo)

@@ -71,6 +71,7 @@ def export_snapshot(ctx: context.PhaseContext, args: ExportSnapshotArgs) -> Expo
             progress=lambda done, total: ctx.progress(done, total, "bytes", described.volume),
             facts={"snapshot": snapshot, "baseSnapshot": earlier},
             run=ctx.run_id,
+            warn=ctx.warn,
         )
     ctx.log.info("volume.exported", volume=described.volume, method=result.method, reason=result.reason)
     return _outputs(repo.manifest(result.export), described.size_bytes)

@@ -55,6 +55,7 @@ def export_volume(ctx: context.PhaseContext, args: ExportVolumeArgs) -> ExportVo
             facts={},
             run=ctx.run_id,
             confirm=reader.confirm,
+            warn=ctx.warn,
         )
         size = reader.size_bytes
     ctx.log.info("volume.exported", volume=args.volume, method=result.method, reason=result.reason)

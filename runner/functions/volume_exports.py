@@ -19,8 +19,8 @@ class VolumeOutputs(args.ExportOutputs):
     volume: str = pydantic.Field(description="The volume.")
     size_bytes: int = pydantic.Field(description="Size of the volume in bytes.")
     method: str = pydantic.Field(
-        description="What was read: `full` (no earlier export), `changed` (what the storage says has changed), "
-        "`rescan` (everything, though only what is new was stored)."
+        description="What was read: `full` (no earlier export, or a damaged one), `changed` (what the storage says "
+        "has changed), `rescan` (everything, though only what is new was stored)."
     )
     reason: str = pydantic.Field(description="Why it was read that way.")
     blocks: str = pydantic.Field(
@@ -50,7 +50,7 @@ def described(manifest: exports.Manifest, size_bytes: int) -> dict[str, Any]:
 def base_of(
     ctx: context.PhaseContext, repo: repository.Repository, volume: str, given: str | None
 ) -> tuple[ids.ExportId | None, exports.Manifest | None]:
-    """Return the earlier export of a volume, and its manifest if it is still there.
+    """Return the earlier export of a volume, and its manifest if it is still there and can be read.
 
     Args:
         ctx: Tells that of the latest restore point.
@@ -68,6 +68,8 @@ def base_of(
         return None, None
     try:
         return base, repo.manifest(base)
+    except failures.RepositoryDamaged:
+        return base, None
     except failures.ExportMissing:
         if given:
             raise

@@ -69,6 +69,7 @@ class Index:
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._suspect: frozenset[str] = frozenset()
         self._replaced: tuple[segments.Segment, ...] = ()
+        self._distrusted: set[bytes] = set()
         self._condemned: condemned.Condemned | failures.RepositoryDamaged = condemned.Condemned()
 
     @property
@@ -271,6 +272,10 @@ class Index:
         """
         return self.steadily(lambda: self._first(chunk, lambda place: not self._is_doomed(place))) is not None
 
+    def places(self, chunk: bytes) -> list[Place]:
+        """Return where records of a chunk stand in the index, always in the same order."""
+        return self.steadily(lambda: [place for place in self._candidates(chunk) if place.record.id == chunk])
+
     def place(self, chunk: bytes, rank: Callable[[bytes], int] = lambda _: 0) -> Place | None:
         """Return where the record of a chunk stands in the index, or None; always the same one of several.
 
@@ -278,12 +283,11 @@ class Index:
             chunk: Its id.
             rank: Of several, one in the pack with the smallest rank is returned.
         """
+        return min(self.places(chunk), key=lambda place: rank(place.record.pack), default=None)
 
-        def search() -> Place | None:
-            found = (place for place in self._candidates(chunk) if place.record.id == chunk)
-            return min(found, key=lambda place: rank(place.record.pack), default=None)
-
-        return self.steadily(search)
+    def distrust(self, pack: bytes) -> None:
+        """Let nothing new rely on a pack from now on: something in it is damaged, or all of it is gone."""
+        self._distrusted.add(pack)
 
     def is_suspect(self, segment: str) -> bool:
         """Tell whether a segment may be of somebody whose lock had been taken away before."""
@@ -293,7 +297,7 @@ class Index:
         record, doomed = place.record, self._condemned
         if isinstance(doomed, failures.RepositoryDamaged):
             raise doomed
-        if place.segment in self._suspect or self._is_recovered(place):
+        if place.segment in self._suspect or record.pack in self._distrusted or self._is_recovered(place):
             return True
         if record.kind == crypto.Kind.MANIFEST:
             # Its pack may be condemned because it was packed anew; the export is as good as before.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -99,8 +100,20 @@ class Marks:
                 continue
             cancel.raise_if_cancelled()
             try:
-                found = list(references(place.record.kind, chunks.open_record(place.record)))
+                found = self._references(place, chunks)
             except failures.RepositoryDamaged as problem:
                 on_problem(problem)
                 continue
             waiting += reversed(found)
+
+    def _references(self, place: indexes.Place, chunks: reader.Reader) -> list[bytes]:
+        """Read what a chunk refers to; if it is damaged, from where it was stored again, and mark it there as well."""
+        try:
+            return list(references(place.record.kind, chunks.open_record(place.record)))
+        except failures.RepositoryDamaged as problem:
+            for other in self._index.places(place.record.id):
+                with contextlib.suppress(failures.RepositoryDamaged):
+                    found = list(references(other.record.kind, chunks.open_record(other.record)))
+                    self.set(other)
+                    return found
+            raise problem

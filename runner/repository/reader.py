@@ -141,15 +141,15 @@ class Reader:
 
     def _deliver(self, batch: Sequence[tuple[int, bytes]], sink: Sink) -> int:
         size = 0
-        for fetched in self._fetched([self._locate(chunk) for _, chunk in batch]):
+        for fetched in self._fetched([self._locate(chunk) for _, chunk in batch], anywhere=True):
             for offset, stretch in _stretches(fetched, batch):
-                content = self._opener.open(stretch)
+                content = self._open(stretch)
                 sink(offset, content)
                 size += len(content)
         return size
 
     def _ordered(self, wanted: Sequence[records.Record]) -> list[bytes]:
-        found = dict(self.fetch_records(wanted))
+        found = dict(self._opened(wanted))
         return [found[number] for number in range(len(wanted))]
 
     def fetch(self, chunks: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
@@ -160,23 +160,59 @@ class Reader:
         Raises:
             RepositoryDamaged: If one is missing or not what was written.
         """
-        return self.fetch_records([self._locate(chunk) for chunk in chunks])
+        return self._opened([self._locate(chunk) for chunk in chunks])
+
+    def _opened(self, wanted: Sequence[records.Record]) -> Iterator[tuple[int, bytes]]:
+        for fetched in self._fetched(wanted, anywhere=True):
+            for sealed in fetched:
+                yield sealed.number, bytes(self._open([sealed]))
+
+    def _open(self, chunks: Sequence[Sealed]) -> memoryview:
+        """Open some chunks; what is damaged may have been stored again elsewhere."""
+        try:
+            return self._opener.open(chunks)
+        except failures.RepositoryDamaged as problem:
+            return memoryview(b"".join([self._open_one(sealed, problem) for sealed in chunks]))
+
+    def _open_one(self, sealed: Sealed, problem: failures.RepositoryDamaged) -> bytes:
+        with contextlib.suppress(failures.RepositoryDamaged):
+            return bytes(self._opener.open([sealed]))
+        for record in self._index.find_all(sealed.record.id):
+            # The buffer of the thread holds what lies beside the chunk.
+            data = memoryview(bytearray(record.stored))
+            with contextlib.suppress(locations.LocationError, failures.RepositoryDamaged):
+                self._location.read_into(records.pack_name(record.pack), record.offset, data)
+                return bytes(self._opener.open([Sealed(sealed.number, record, data)]))
+        raise problem
 
     def fetch_records(
         self, wanted: Sequence[records.Record], *, decompress: bool = True
     ) -> Iterator[tuple[int, bytes]]:
-        """Do what `fetch` does, for chunks whose places are known; without decompression for packing them anew."""
+        """Do what `fetch` does, for chunks at these very places; without decompression for packing them anew.
+
+        Only what has vanished from there is fetched from elsewhere.
+        """
         for fetched in self._fetched(wanted):
             for sealed in fetched:
                 yield sealed.number, bytes(self._opener.open([sealed]) if decompress else self._opener.unseal(sealed))
 
-    def _fetched(self, wanted: Sequence[records.Record]) -> Iterator[list[Sealed]]:
-        """Yield chunks as they are stored, those together that lie close together."""
+    def _fetched(self, wanted: Sequence[records.Record], *, anywhere: bool = False) -> Iterator[list[Sealed]]:
+        """Yield chunks as they are stored, those together that lie close together.
+
+        Args:
+            wanted: Their places.
+            anywhere: Whether what is cut off may be fetched from elsewhere, as what has vanished is.
+        """
         moved: list[tuple[records.Record, int]] = []
         for run in _runs(sorted(((record, number) for number, record in enumerate(wanted)), key=_place)):
             try:
                 fetched = self._fetch_run(run)
             except locations.ObjectMissing:
+                moved += run
+                continue
+            except failures.RepositoryDamaged:
+                if not anywhere:
+                    raise
                 moved += run
                 continue
             yield fetched
@@ -190,12 +226,15 @@ class Reader:
 
     def _fetch_elsewhere(self, old: records.Record, number: int) -> list[Sealed]:
         """Fetch a chunk whose pack has vanished from wherever else it lies; a record may outlive its pack."""
+        problem = failures.damaged(records.pack_name(old.pack), "it is missing")
         for record in self._index.find_all(old.id):
             try:
                 return self._fetch_run([(record, number)])
             except locations.ObjectMissing:
                 continue
-        raise failures.damaged(records.pack_name(old.pack), "it is missing")
+            except failures.RepositoryDamaged as found:
+                problem = found
+        raise problem
 
     def _fetch_run(self, run: Sequence[tuple[records.Record, int]]) -> list[Sealed]:
         first = run[0][0]

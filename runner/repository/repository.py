@@ -180,17 +180,6 @@ class Repository:
             )
         )
 
-    def base(self, export: ids.ExportId) -> exports.Manifest | None:
-        """Return an export that a new one may take from what did not change; None if there is none.
-
-        Beside a damaged index there is none: nobody knows whether all of it can still be found.
-        """
-        try:
-            found = self.manifest(export, to_keep=True)
-        except failures.ExportMissing:
-            return None
-        return None if self.index.damaged else found
-
     def _manifest(self, chunk: bytes, bits: int, *, to_keep: bool) -> exports.Manifest | None:
         records_found = self.index.find_all(chunk, bits, to_keep=to_keep)
         found = sorted({record for record in records_found if record.kind == crypto.Kind.MANIFEST})

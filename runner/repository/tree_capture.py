@@ -12,6 +12,7 @@ from msgspec import structs
 from runner.base import cancel as cancels
 from runner.base import ids
 from runner.repository import (
+    bases,
     chunking,
     contents,
     exports,
@@ -50,7 +51,8 @@ def backup_tree(
     """Capture files with their metadata as one export.
 
     With a base, a file whose size, times and inode are those of the base is taken from there without being read. A
-    file that changes while it is read is captured as it was read, with a warning.
+    file that changes while it is read is captured as it was read, with a warning. A base that is gone or damaged is
+    done without: then all files are read.
 
     Args:
         repo: Where the export is made.
@@ -65,38 +67,43 @@ def backup_tree(
 
     Raises:
         PermanentError: RT315 for a missing root, RT313 for an unreadable file.
-        RepositoryDamaged: If not all of the base can be found.
     """
     with repo.writer(token=token, cancel=cancel, run=run) as sink:
-        parent = None if base is None else repo.base(base)
-        with closing(_pages_of(repo, parent)) as pages:
-            capture = _Capture(repo, sink, tree_base.BaseEntries(pages), cancel, progress, warn)
-            tree_walk.Walk(scope, capture.visit, cancel=cancel, warn=warn).run()
-        if parent is not None:
-            repo.index.refuse_damage()
-        return capture.finish(source, scope, incremental=parent is not None)
+
+        def capture(parent: exports.Manifest | None, reason: str) -> _Capture:
+            with closing(_pages_of(repo, parent)) as pages:
+                work = _Capture(repo, sink, tree_base.BaseEntries(pages), reason, cancel, progress, warn)
+                tree_walk.Walk(scope, work.visit, cancel=cancel, warn=warn).run()
+            return work
+
+        return bases.build(repo, base, capture, warn).finish(source, scope)
 
 
 def _pages_of(repo: Repository, manifest: exports.Manifest | None) -> Generator[tree_page.Page, None, None]:
     """Yield the list of the base; without one all files are read."""
     if manifest is not None and manifest.kind == tree_entries.KIND:
-        yield from tree_base.pages(repo.reader(), tree_entries.nodes_of(manifest))
+        for page in tree_base.pages(repo.reader(), tree_entries.nodes_of(manifest)):
+            # What is damaged is noticed before the end of the walk.
+            repo.index.refuse_damage()
+            yield page
 
 
 class _Capture:
-    """What is collected during one walk."""
+    """What is collected during one walk; `baseless` says why it has no base, if it has none."""
 
     def __init__(
         self,
         repo: Repository,
         sink: writer.Writer,
         base: tree_base.BaseEntries,
+        baseless: str,
         cancel: cancels.CancelToken,
         progress: Progress,
         warn: tree_walk.Warn,
     ) -> None:
         self._sink = sink
         self._base = base
+        self._baseless = baseless
         self._clock = repo.clock
         self._progress = progress
         self._warn = warn
@@ -122,7 +129,7 @@ class _Capture:
         if old is None or not self._keep(visited, old):
             self._read_file(visited)
 
-    def finish(self, source: str, scope: tree_walk.Scope, *, incremental: bool) -> exports.ExportResult:
+    def finish(self, source: str, scope: tree_walk.Scope) -> exports.ExportResult:
         """Make the export."""
         top = self._entries.finish()
         self._sink.stats.bytes_read = self._read
@@ -142,10 +149,8 @@ class _Capture:
             bytes_read=stats.bytes_read,
             bytes_new=stats.bytes_new,
             bytes_stored=stats.bytes_stored,
-            method="changed" if incremental else "full",
-            reason=f"{self._unchanged} of {self._files} files are as in the base"
-            if incremental
-            else "there is no base",
+            method="full" if self._baseless else "changed",
+            reason=self._baseless or f"{self._unchanged} of {self._files} files are as in the earlier export",
         )
 
     def _describe(self, visited: tree_walk.Visited, old: tree_base.Place | None) -> None:

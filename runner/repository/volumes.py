@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from runner.base import cancel as cancels
 from runner.base import ids
 from runner.registry.driver import BlockReader, BlockWriter, Extent, Incomparable
-from runner.repository import exports, failures, reader, regions, repository, volume_capture, volume_map
+from runner.repository import bases, exports, failures, reader, regions, repository, volume_capture, volume_map
 from runner.repository.encoding import CborValue
 from runner.repository.exports import ExportResult
 from runner.repository.volume_capture import Progress
 from runner.repository.volume_map import CHUNK, FANOUT, HOLE, ID_SIZE
+from runner.repository.writer import Writer
 
 KIND = "volume"
 # A batch of a restore: enough that neighbours are read with one request, though the threads of an export have shuffled
@@ -35,6 +38,7 @@ def export_volume(
     facts: Mapping[str, CborValue] | None = None,
     run: str = "",
     confirm: Callable[[], None] = lambda: None,
+    warn: bases.Warn = lambda _: None,
 ) -> ExportResult:
     """Export a volume.
 
@@ -45,31 +49,27 @@ def export_volume(
         reader: The volume.
         source: Its name.
         token: Token of the phase.
-        base: An earlier export of the same volume; what did not change is taken from its map.
+        base: An earlier export of the same volume; what did not change is taken from its map. If it is gone or damaged,
+            everything is read.
         changed: What may differ from the base, as `runner.registry.extents` says; or why that is not known.
         cancel: Says when to give up.
         progress: Called with how far it has come and the size of the volume, in bytes.
         facts: Kept in the manifest for whoever makes the next export, beside how this one was made; None keeps nothing.
         run: The run, shown to others who find the repository locked.
         confirm: Called when all has been read, before the export can be found; what it raises gives the export up.
+        warn: Called with a sentence if the base is damaged.
 
     Raises:
         RepositoryLocked: If the lock of the export was lost.
-        RepositoryDamaged: If not all of the base can be found.
     """
     size = reader.size_bytes
     with repo.writer(token=token, cancel=cancel, run=run) as writer:
-        # Only under the lock of the writer is it certain that no pruning takes the base away.
         stats = writer.stats
-        parent, reason = _parent(repo, base, changed)
-        method, extents = _to_read(parent, changed, reader)
-        source_map = None if parent is None else volume_map.MapReader(parent, repo.reader().fetch)
-        capture = volume_capture.Capture(writer, reader, source_map, keep=method == "changed", progress=progress)
-        root = capture.run(regions.regions(extents, size))
+        capture = functools.partial(_capture, repo, writer, reader, changed, progress)
+        # Only under the lock of the writer is it certain that no pruning takes the base away.
+        method, reason, level, root = bases.build(repo, base, capture, warn)
         confirm()
-        if parent is not None:
-            repo.index.refuse_damage()
-        body: dict[str, CborValue] = {"size": size, "chunkSize": CHUNK, "level": capture.level}
+        body: dict[str, CborValue] = {"size": size, "chunkSize": CHUNK, "level": level}
         kept = None if facts is None else {**facts, **_way(method, reason, stats.bytes_read, size)}
         export = writer.finish(
             {"kind": KIND, "source": source, "roots": _roots(root), "body": body, "facts": kept or {}}
@@ -84,33 +84,46 @@ def export_volume(
     )
 
 
+class _Captured(NamedTuple):
+    method: str
+    reason: str
+    level: int
+    root: bytes
+
+
+def _capture(
+    repo: repository.Repository,
+    writer: Writer,
+    reader: BlockReader,
+    changed: Iterator[Extent] | Incomparable,
+    progress: Progress,
+    base: exports.Manifest | None,
+    reason: str,
+) -> _Captured:
+    # What was read for a base that is damaged was read for nothing.
+    writer.settle()
+    writer.stats.bytes_read = 0
+    parent = None if base is None else volume_map.VolumeRoot.of(base)
+    method, reason, extents = _to_read(parent, reason, changed, reader)
+    source_map = None if parent is None else volume_map.MapReader(parent, bases.fetcher(repo))
+    work = volume_capture.Capture(writer, reader, source_map, keep=method == "changed", progress=progress)
+    return _Captured(method, reason, work.level, work.run(regions.regions(extents, reader.size_bytes)))
+
+
 def _to_read(
-    parent: volume_map.VolumeRoot | None, changed: Iterator[Extent] | Incomparable, reader: BlockReader
-) -> tuple[str, Iterator[Extent]]:
-    """Return the method, and what is read by it."""
+    parent: volume_map.VolumeRoot | None, reason: str, changed: Iterator[Extent] | Incomparable, reader: BlockReader
+) -> tuple[str, str, Iterator[Extent]]:
+    """Return the method, why it is taken, and what is read by it."""
     if parent is None:
-        return "full", reader.allocated()
+        return "full", reason, reader.allocated()
     if isinstance(changed, Incomparable):
-        return "rescan", reader.allocated()
-    return "changed", regions.grown(changed, reader.allocated(), parent.size_bytes, reader.size_bytes)
+        return "rescan", changed.reason, reader.allocated()
+    extents = regions.grown(changed, reader.allocated(), parent.size_bytes, reader.size_bytes)
+    return "changed", "the snapshot of the earlier export was compared", extents
 
 
 def _roots(root: bytes) -> list[bytes]:
     return [] if root == HOLE else [root]
-
-
-def _parent(
-    repo: repository.Repository, base: ids.ExportId | None, changed: Iterator[Extent] | Incomparable
-) -> tuple[volume_map.VolumeRoot | None, str]:
-    if base is None:
-        return None, "there is no earlier export"
-    found = repo.base(base)
-    if found is not None:
-        compared = "the snapshot of the earlier export was compared"
-        return volume_map.VolumeRoot.of(found), changed.reason if isinstance(changed, Incomparable) else compared
-    if repo.index.damaged:
-        return None, "the index of the repository is damaged"
-    return None, f"the earlier export {base} is gone"
 
 
 def _way(method: str, reason: str, bytes_read: int, size_bytes: int) -> dict[str, CborValue]:

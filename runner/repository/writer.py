@@ -155,6 +155,12 @@ class Writer:
         future.add_done_callback(lambda _: self._slots.release())
         return future
 
+    def settle(self) -> None:
+        """Wait until nothing is left of all tasks that were submitted."""
+        for _ in range(self.workers * 2):
+            self._slots.acquire()
+        self._slots.release(self.workers * 2)
+
     def add(self, buffers: Sequence[Buffer], kind: crypto.Kind = crypto.Kind.DATA) -> futures.Future[list[bytes]]:
         """Store chunks in a worker thread; the result is their ids, in order.
 

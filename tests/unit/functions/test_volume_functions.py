@@ -178,6 +178,24 @@ def test_export_with_a_lost_base_is_full(world: World) -> None:
     assert (exported.method, exported.reason) == ("full", f"the earlier export {lost} is gone")
 
 
+@pytest.mark.parametrize("is_named", [False, True])
+def test_export_with_a_damaged_base_is_full_and_warns(world: World, is_named: bool) -> None:
+    base = world.export(world.snapshot().id, "first").export
+    for info in list(world.repo.location.list("data/")):
+        world.repo.location.put(info.name, [bytes(info.size)], overwrite=True)
+    phase = world.context("second", bases={} if is_named else {world.volume: base})
+    arguments = export_snapshot.ExportSnapshotArgs(
+        snapshot=world.snapshot(world.context("later")).id, base=base if is_named else None
+    )
+    second = export_snapshot.export_snapshot.call(phase, arguments)
+    assert isinstance(second, export_snapshot.ExportSnapshotOutputs)
+    assert second.method == "full"
+    assert second.reason.startswith(f"the earlier export {base} cannot be relied on: data/")
+    assert phase.warnings == [f"everything is read, because {second.reason}"]
+    assert world.restore(second.export).bytes == len(IMAGE)
+    assert world.read(world.target) == IMAGE
+
+
 def test_export_with_a_named_base_insists_on_it(world: World) -> None:
     arguments = export_snapshot.ExportSnapshotArgs(snapshot=world.snapshot().id, base="0" * 26)
     with pytest.raises(failures.ExportMissing):

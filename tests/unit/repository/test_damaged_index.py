@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from runner.base import cancel, ids
-from runner.registry import driver
+from runner.base import cancel
 from runner.repository import (
     check,
     crypto,
-    exports,
     failures,
     prune,
     records,
@@ -21,10 +18,7 @@ from runner.repository import (
     repository,
     stats,
     verifying,
-    volumes,
 )
-from runner.repository import index as indexes
-from tests.property.test_volumes import Image
 from tests.unit.repository.making import contents, make, noise, point, put, reopen
 
 CHUNKS = [noise(str(number), 3000) for number in range(300)]
@@ -211,55 +205,3 @@ def test_what_counts_on_all_of_the_index_is_refused(how: str) -> None:
     assert name
     with pytest.raises(failures.ExportMissing):
         reopen(repo).manifest(type(export)("0" * 26))
-
-
-def export_image(
-    repo: repository.Repository, image: Image, token: str, base: ids.ExportId | None, *changed: driver.Extent
-) -> exports.ExportResult:
-    return volumes.export_volume(
-        repo,
-        image,
-        source="volume",
-        token=token,
-        base=base,
-        changed=iter(changed),
-        cancel=cancel.CancelToken(),
-        progress=lambda *_: None,
-    )
-
-
-@pytest.mark.parametrize("how", ["summary", "missing", "empty"])
-def test_a_volume_is_read_whole_when_what_did_not_change_cannot_be_found(how: str) -> None:
-    repo = make()
-    image = Image(9 * 1024 * 1024, {number * 16: noise(str(number), 4096) for number in range(100)})
-    older = export_image(repo, image, "older", None).export
-    repo.put_point(point("aaaaaaaa", older))
-    (name,) = [info.name for info in repo.location.list("index/")]
-    base = export_image(repo, image, "base", older).export if how != "missing" else older
-    damage_segment(repo, how, name)
-    made = export_image(reopen(repo), image, "next", base)
-    assert (made.method, made.bytes_new) == ("full", 100 * 65_536)
-    assert (made.reason == "the index of the repository is damaged") == (how != "missing")
-
-
-def test_an_export_that_finds_out_on_its_way_that_its_base_is_not_whole_fails(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    repo = make()
-    image = Image(9 * 1024 * 1024, {number * 16: noise(str(number), 4096) for number in range(100)})
-    base = export_image(repo, image, "base", None).export
-    repo.put_point(point("aaaaaaaa", base))
-    opened = reopen(repo)
-    opened.index.refresh()
-    find = opened.index.find_all
-
-    def damaging(*args: Any, **options: Any) -> list[records.Record]:
-        found = find(*args, **options)
-        damage(repo, "block", 0)
-        return found
-
-    monkeypatch.setattr(opened.index, "find_all", damaging)
-    monkeypatch.setattr(indexes, "_CACHED_BLOCKS", 0)
-    with pytest.raises(failures.RepositoryDamaged, match="index/"):
-        export_image(opened, image, "next", base, driver.Extent(offset=0, length=65_536))
-    assert reopen(repo).find_export("next") is None

@@ -6,12 +6,18 @@ import os
 import sys
 from typing import NoReturn
 
-from runner.cli import main as cli
+# `runner.base.codes.Exit.INTERRUPTED`, before anything is imported.
+_INTERRUPTED = 130
 
 
 def main() -> NoReturn:
     """Run the command line of this process."""
     _open_closed_streams()
+    try:
+        from runner.cli import main as cli
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(_INTERRUPTED)
     sys.exit(cli.run(sys.argv[1:]))
 
 

@@ -22,7 +22,7 @@ from runner.params import inputs, locations
 from runner.plan import compile as plans
 from runner.plan.plan import Plan
 from runner.registry import plugins
-from runner.repository import repository
+from runner.repository import points
 from runner.templates import kinds, template
 
 
@@ -162,7 +162,7 @@ def _prepare(
     if point is None and (plan.input_artifacts or order.restore_from is not None):
         point = restore_points.select(
             app.open_repository(target),
-            order.restore_from or repository.LATEST,
+            order.restore_from or points.LATEST,
             restore_points.Subject.of(request),
             plan.input_artifacts,
         )

@@ -13,7 +13,7 @@ from runner.engine import host
 from runner.engine.request import Request
 from runner.model import restore_point
 from runner.params import locations
-from runner.repository import failures
+from runner.repository import failures, points
 from runner.repository import repository as repositories
 
 
@@ -46,7 +46,7 @@ def select(
         UsageError: RT420 if several ids start with the text.
     """
     wanted = set(artifacts)
-    if text == repositories.LATEST:
+    if text == points.LATEST:
         return _latest(repository, subject, wanted)
     made_by = [point for point in _intact(repository) if point.run == text]
     found = made_by[0] if made_by else repository.point(text)

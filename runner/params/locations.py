@@ -86,7 +86,9 @@ def choose(text: str | None, *, named: Mapping[str, JsonObject], state_dir: Path
     raise errors.UsageError(
         f'there is no location "{text}"',
         code="RT403",
-        hint=suggest.hint(text, named) if named else "give a URL (file:///srv/backups), a directory or a profile file",
+        hint=suggest.hint(text, named)
+        if named
+        else f"give a URL (file:///srv/backups), a profile file, or a directory: ./{text} if it is to be made",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from runner.base import errors, ids
 from runner.model.restore_point import PointExport, RestorePoint
@@ -11,6 +11,8 @@ from runner.repository import encoding, failures
 from runner.repository.encoding import CborValue
 
 PREFIX = "points/"
+# Never the start of an id: it has letters that no id has.
+LATEST = "latest"
 
 
 def name_of(point: str) -> str:
@@ -88,6 +90,20 @@ def _read_export(fields: encoding.Fields) -> PointExport:
         bytes_read=fields.integer("bytesRead"),
         bytes_new=fields.integer("bytesNew"),
         bytes_stored=fields.integer("bytesStored"),
+    )
+
+
+def newest(listed: Sequence[RestorePoint], location: locations.Location) -> RestorePoint:
+    """Return the first of restore points that are listed with the newest first.
+
+    Raises:
+        RestorePointMissing: If there are none.
+    """
+    for point in listed:
+        return point
+    raise failures.RestorePointMissing(
+        f"there is no restore point in the repository at {location.url}",
+        hint="run a backup first, or name another location with --location",
     )
 
 

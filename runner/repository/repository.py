@@ -32,9 +32,6 @@ from runner.repository import index as indexes
 
 _TICK = timedelta(microseconds=1)
 
-# Never the start of an id: it has letters that no id has.
-LATEST = "latest"
-
 
 def create(
     location: locations.Location,
@@ -367,9 +364,8 @@ class Repository:
             UsageError: RT420 if there are several.
             RepositoryDamaged: If it is not what was written.
         """
-        if prefix == LATEST:
-            for newest in self.points(on_damaged=lambda _: None):
-                return newest
+        if prefix == points.LATEST:
+            return points.newest(self.points(on_damaged=lambda _: None), self.location)
         return self._read_point(points.name_of(self.find_point(prefix)))
 
     def find_point(self, prefix: str) -> ids.RestorePointId:

@@ -25,7 +25,11 @@ _LEAST = 1 << 20
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Where the file is. [default: the directory for temporary files]",
 )
-@options.location
+@click.option(
+    "--location",
+    metavar="NAME|FILE|URL",
+    help="Measure this location as well: a configured name, a profile file, or a URL.",
+)
 @click.pass_obj
 def command(console: consoles.Console, size: int, directory: Path | None, location: str | None) -> int:
     """Find out what this machine and a location can do.

@@ -15,7 +15,7 @@ from runner.cli import application, commanding, driving, extracting, follow_ups,
 from runner.cli import console as consoles
 from runner.model.restore_point import RestorePoint
 from runner.repository import failures
-from runner.repository import repository as repositories
+from runner.repository import points as stored_points
 
 
 @click.group("restore-points", cls=commanding.Group)
@@ -73,8 +73,8 @@ def delete(
     """Delete restore points by their ids; `runner repository prune` then frees the space."""
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(location))
-    if repositories.LATEST in points:
-        raise _refused_by_that_word(repository.point(repositories.LATEST))
+    if stored_points.LATEST in points:
+        raise _refused_by_that_word(repository.point(stored_points.LATEST))
     # All are found before the first is deleted, so that a mistyped id deletes nothing.
     chosen = [repository.find_point(prefix) for prefix in points]
     for point in chosen if not dry_run else ():
@@ -101,6 +101,8 @@ def verify(
     for problem in damaged:
         console.warn(problem.message)
     failed = len(damaged)
+    if not chosen and not damaged:
+        console.note("there are no restore points")
     for point in chosen:
         with working.watched(console, app.clock, f"verifying {point.id[:8]}") as report:
             verified = stored.verify(repository, point, report)
@@ -177,7 +179,7 @@ def restore(
 def _refused_by_that_word(latest: RestorePoint) -> errors.UsageError:
     """A backup that ends meanwhile, or the same command once more, would delete another one."""
     return errors.UsageError(
-        f'"{repositories.LATEST}" is not deleted by that word, which means another restore point after the next backup',
+        '"latest" is not deleted by that word, which means another restore point after the next backup',
         code="RT101",
         hint=f"by now it is {latest.id[:8]}, made {phrases.when(stored.to_json(latest)['created'])}; "  # type: ignore[arg-type]
         "name it by that id if it is the one to delete",

@@ -28,6 +28,12 @@ def test_lines_for_people(cli: Cli) -> None:
     ]
 
 
+def test_help_promises_no_location_of_its_own(cli: Cli) -> None:
+    said = cli("benchmark", "--help").out
+    assert "--location NAME|FILE|URL" in said
+    assert "default: the repository" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

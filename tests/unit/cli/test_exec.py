@@ -315,6 +315,7 @@ def test_logs_of_one_phase_are_its_lines_only(cli: Cli, tmp_path: Path) -> None:
         (("exec", "blueprint.yaml", "--object", "a/b/\udcff"), codes.Exit.USAGE, '"\\udcff" is not UTF-8 text'),
         (("exec", "blueprint.yaml", "--location", ""), codes.Exit.USAGE, "error[RT403]: the location is empty"),
         (("exec", "blueprint.yaml", "--location", "nas"), codes.Exit.USAGE, 'there is no location "nas"'),
+        (("repository", "init", "--location", "nas"), codes.Exit.USAGE, "a directory: ./nas if it is to be made"),
         (("exec", "blueprint.yaml", "--location", "s4://x"), codes.Exit.USAGE, "error[RT403]"),
         (("exec", "blueprint.yaml", "--run-id", "Not An Id"), codes.Exit.USAGE, "error[RT104]"),
         (("exec", "blueprint.yaml", "--config", "none"), codes.Exit.USAGE, "error[RT103]"),
@@ -375,7 +376,11 @@ def test_restore_points_are_listed_shown_verified_and_deleted(backup: dict[str, 
     assert 'error[RT101]: "latest" is not deleted by that word' in refused.err
     assert f"by now it is {point[:8]}, made " in refused.err
     assert cli("restore-points", "delete", point[:8]).out == f"deleted restore point {point}\n"
-    assert cli("restore-points", "list").err == "there are no restore points\n"
+    for without in ("list", "verify"):
+        assert cli("restore-points", without).err == "there are no restore points\n"
+    for command in (("restore-points", "show"), ("restore-points", "delete"), ("repository", "ls")):
+        answer = cli(*command, "latest")
+        assert (answer.code, "error[RT418]: there is no restore point in the repository at" in answer.err) == (1, True)
 
 
 def test_a_damaged_repository_is_reported_with_the_restore_points_concerned(

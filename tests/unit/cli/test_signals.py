@@ -132,3 +132,20 @@ def test_following_the_log_ends_with_the_driver(slow: subprocess.Popen[str], tmp
         out, _ = follower.communicate(timeout=60)
     assert follower.returncode == 0
     assert out == run(tmp_path, "logs", RUN)[1]
+
+
+def test_ctrl_c_while_the_program_is_loaded_shows_no_traceback() -> None:
+    pressed = """
+import sys
+from runner.__main__ import main
+
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Pressed())
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", pressed], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (codes.Exit.INTERRUPTED, "", "interrupted\n")

@@ -11,9 +11,10 @@ from runner.app import application, prepare
 from runner.base import diagnostic
 from runner.base.jsonvalue import JsonValue
 from runner.engine.request import Request
+from runner.locations import read_only
 from runner.model import load
 from runner.model.blueprint import Action
-from runner.params import inputs
+from runner.params import inputs, locations
 from runner.plan import measure, outlook
 from runner.plan.knowledge import Knowledge
 from runner.registry import estimates
@@ -78,8 +79,11 @@ def refuse_doomed(request: Request) -> None:
 
     Raises:
         InvalidDocument: RT102, with everything that makes it fail.
+        EnvironmentProblem: RT311 if it exports to a location that may only be read.
     """
-    dooms = list(_look(request).dooms())
+    ahead = _look(request)
+    _refuse_to_write(ahead, locations.from_json(request.location))
+    dooms = list(ahead.dooms())
     if not dooms:
         return
     blueprint, _ = load.parse_blueprint(request.blueprint_text, request.plan.file)
@@ -91,6 +95,12 @@ def refuse_doomed(request: Request) -> None:
         for pointer, problem in dooms
     ]
     raise diagnostic.InvalidDocument(diagnostic.in_order(found))
+
+
+def _refuse_to_write(ahead: outlook.Outlook, target: locations.Target) -> None:
+    exports = [each for each in ahead.phases if each.node.exports and not each.node.tolerate]
+    if target.spec.get("readOnly") and any(each.decision is outlook.Decision.RUNS for each in exports):
+        raise read_only.refusal(target.label)
 
 
 def _look(request: Request) -> outlook.Outlook:

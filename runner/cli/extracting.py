@@ -38,12 +38,12 @@ def extract(
     point: RestorePoint,
     *,
     include: Sequence[str],
-    to: Path | None,
+    to: str | None,
     overwrite: bool,
     dry_run: bool,
 ) -> None:
     """Take a restore point, or what patterns match of it, out of the repository, and print what was taken."""
-    target = (to or Path(f"restored-{point.id[:8]}")).absolute()
+    target = Path(to or f"restored-{point.id[:8]}").absolute()
     selection = extracting.select(repository, point, include)
     if not dry_run:
         with working.watched(console, app.clock, f"restoring {point.id[:8]}") as report:

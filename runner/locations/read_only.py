@@ -26,8 +26,13 @@ class ReadOnly(wrapper.Wrapper):
         return 0
 
     def _refuse(self) -> NoReturn:
-        raise errors.EnvironmentProblem(
-            f"the location {self.url} may only be read",
-            code="RT311",
-            hint="its profile says readOnly: true; use another location for what writes",
-        )
+        raise refusal(self.url)
+
+
+def refusal(place: str) -> errors.EnvironmentProblem:
+    """Return what to say to who would write to a location."""
+    return errors.EnvironmentProblem(
+        f"the location {place} may only be read",
+        code="RT311",
+        hint="its profile says readOnly: true; use another location for what writes",
+    )

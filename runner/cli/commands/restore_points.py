@@ -127,7 +127,7 @@ def verify(
 )
 @click.option(
     "--to",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(file_okay=False),
     help="Restore into this directory, without the blueprint. [default with --include: restored-POINT]",
 )
 @options.set_values
@@ -147,7 +147,7 @@ def restore(
     run_id: str | None,
     dry_run: bool,
     include: tuple[str, ...],
-    to: Path | None,
+    to: str | None,
     **order: Any,
 ) -> int:
     """Restore with the blueprint that the restore point itself holds; no blueprint file is needed.
@@ -155,6 +155,8 @@ def restore(
     With --to or --include nothing is run: exports, or what matches of them, are written into a directory, volumes and
     streams as files with the names that `runner repository ls` shows.
     """
+    if to == "":  # as a variable of the shell that is not set
+        raise errors.UsageError("the directory of --to is empty", hint="name it; . is the current one")
     app = application.of(console, passphrase_file=passphrase_file)
     repository = app.open_repository(app.target(order["location"]))
     found = repository.point(point)

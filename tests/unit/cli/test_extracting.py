@@ -117,6 +117,16 @@ def test_a_full_disk_leaves_nothing(cli: Cli, shop: sample_points.Shop, small_di
     assert list(small_disk.iterdir()) == []
 
 
+def test_an_empty_name_of_a_directory_is_not_the_current_one(
+    shop: sample_points.Shop, cli: Cli, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    refused = cli("restore-points", "restore", shop.point, "--to", "")
+    assert (refused.code, refused.out) == (2, "")
+    assert "error[RT101]: the directory of --to is empty" in refused.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

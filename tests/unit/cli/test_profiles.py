@@ -127,6 +127,24 @@ def test_the_limit_of_temporary_space_reaches_functions_and_drivers(cli: Cli, tm
         assert "of which this run has taken 4.9 KiB already" in answer.err
 
 
+def test_a_backup_to_a_location_that_may_only_be_read_is_refused_before_anything_runs(
+    cli: Cli, config: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "b.yaml").write_text(
+        "apiVersion: blueprint-runner.dev/v1\nkind: Blueprint\nmetadata: {name: b}\nactions:\n"
+        f"  backup: {{phases: [{{name: copy, func: BackupFiles, args: {{paths: ['{tmp_path}']}}}}]}}\n"
+        "  look: {phases: [{name: pass, func: AssertThat, args: {that: true, message: never}}]}\n"
+    )
+    (tmp_path / "secret").write_text("secret")
+    key = ("--passphrase-file", "secret")
+    assert cli("repository", "init", "--location", f"file://{tmp_path}/nas", *key).code == 0
+    answer = cli("exec", "b.yaml", "--location", "nas", *key)
+    assert (answer.code, answer.out) == (4, "")
+    assert "error[RT311]: the location nas may only be read" in answer.err
+    assert cli("runs").err == "there are no runs\n"
+    assert cli("exec", "b.yaml", "--action", "look", "--location", "nas", *key).code == 0
+
+
 def test_a_backup_leaves_out_its_own_repository_also_with_limits(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "file").write_text("x")

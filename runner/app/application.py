@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from runner.repository import repository as repositories
     from runner.repository import unlocking
 
+Watch = Callable[[str, str], contextlib.AbstractContextManager[Callable[[int, int | None], None]]]
+
 
 class Application:
     """Everything is made at first use, so that a command pays only for what it needs.
@@ -36,6 +39,7 @@ class Application:
         passphrase_file: `--passphrase-file`.
         prompt: Asks for a passphrase or a secret input on the terminal; None when nobody is there.
         note: Tells a person something that is neither result nor error.
+        watch: Opens what shows how far a search is that nobody asked for; called with its name and what is counted.
         clock: The time.
     """
 
@@ -48,6 +52,7 @@ class Application:
         passphrase_file: Path | None = None,
         prompt: Callable[[str], str] | None = None,
         note: Callable[[str], None] = lambda _: None,
+        watch: Watch = lambda *_: contextlib.nullcontext(lambda *_: None),
         clock: clocks.Clock | None = None,
     ) -> None:
         self.state_dir = state_dir
@@ -58,6 +63,7 @@ class Application:
         self._config = config
         self._passphrases = passphrases.Sources(file=passphrase_file, environment=environment, prompt=prompt)
         self.note = note
+        self._watch = watch
         self._opened: dict[str, repositories.Repository] = {}
 
     @cached_property
@@ -202,6 +208,7 @@ class Application:
                 clock=self.clock,
                 workers=_workers(target),
                 on_damage=self._note_damage,
+                watch=lambda: self._watch("searching packs", "packs"),
             )
         except failures.RepositoryMissing as problem:
             # Its URL alone would not lead there: a profile may name a server and credentials.

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.base import clock as clocks
 from runner.base import errors
 from runner.cli import console as consoles
+from runner.cli import working
 
 if TYPE_CHECKING:
     from runner.app import application as applications
@@ -29,6 +31,7 @@ def of(
     """
     from runner.app import application as applications
 
+    clock = clocks.SystemClock()
     return applications.Application(
         state_dir=console.settings.state_dir.absolute(),
         config=console.settings.config,
@@ -36,6 +39,8 @@ def of(
         passphrase_file=passphrase_file,
         prompt=functools.partial(_prompt, confirm=confirm) if somebody_is_there() else None,
         note=console.note,
+        watch=lambda name, unit: working.watched(console, clock, name, unit=unit),
+        clock=clock,
     )
 
 

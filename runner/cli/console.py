@@ -6,13 +6,16 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from runner.base import errors
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.cli import settings as settings_module
+
+if TYPE_CHECKING:
+    from runner.cli import displays
 
 
 class Stream:
@@ -95,6 +98,9 @@ class Console:
         out: For results.
         err: For progress, notes, warnings and errors.
         environment: For `NO_COLOR` and `TERM`.
+
+    Attributes:
+        display: The live display that is open, if one is.
     """
 
     def __init__(
@@ -107,6 +113,7 @@ class Console:
         self.settings = settings
         self.out = Stream(out, required=True)
         self.err = Stream(err)
+        self.display: displays.Display | None = None
         self._environment = environment
 
     @property

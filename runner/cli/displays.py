@@ -109,12 +109,21 @@ class Live:
 
 @contextlib.contextmanager
 def opened(console: consoles.Console, clock: clocks.Clock) -> Iterator[Display]:
-    """Open the display that the options and the terminal ask for; it closes with the context."""
+    """Open the display that the options and the terminal ask for; it closes with the context.
+
+    A terminal has room for one live display: what is opened beside it is shown in it.
+    """
     if console.settings.progress is not settings_module.Progress.AUTO or not console.err.is_terminal:
         yield Plain(console, clock)
         return
-    with _live(console, clock) as live:
-        yield live
+    if console.display is not None:
+        yield console.display
+        return
+    with _live(console, clock) as console.display:
+        try:
+            yield console.display
+        finally:
+            console.display = None
 
 
 @contextlib.contextmanager

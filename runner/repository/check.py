@@ -117,7 +117,7 @@ class _Check:
         self._damaged: set[deletions.Place] = set()
         self._read: list[int] = []
         # An index of its own, so that what is damaged is a finding and no warning.
-        self._index = indexes.Index(repo.location, repo.keys)
+        self._index = indexes.Index(repo.location, repo.keys, watch=repo.index.watch)
         self._view = repositories.Repository(
             repo.location, repo.keys, random=repo.random, clock=repo.clock, index=self._index
         )

@@ -39,6 +39,7 @@ class Index:
         loaded: Whether to begin with what is adopted only, instead of reading all segments at the first use.
         strict: Whether damage is an error, as it must be for who removes what the index does not name.
         on_damage: Called once for each segment that is damaged, and when chunks are looked for in the packs.
+        watch: Shows how far that is.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class Index:
         loaded: bool = False,
         strict: bool = False,
         on_damage: OnDamage = lambda _: None,
+        watch: recovery.Watch = recovery.unwatched,
     ) -> None:
+        self.watch = watch
         self._location = location
         self._keys = keys
         self._strict = strict
@@ -196,7 +199,8 @@ class Index:
             parts = self.parts
             if self._recovered_beside == parts:
                 return
-            found = self.steadily(lambda: recovery.unnamed(self._location, self._keys, self.entries()))
+            with self.watch() as progress:
+                found = self.steadily(lambda: recovery.unnamed(self._location, self._keys, self.entries(), progress))
             with self._lock:
                 self._filter.add(found)
                 self._recovered, self._recovered_beside = (found,), parts

@@ -25,6 +25,7 @@ from runner.repository import (
     points,
     reader,
     records,
+    recovery,
     unlocking,
     writer,
 )
@@ -80,6 +81,7 @@ def open(
     random: ids.RandomBytes = ids.random_bytes,
     workers: int | None = None,
     on_damage: indexes.OnDamage = lambda _: None,
+    watch: recovery.Watch = recovery.unwatched,
 ) -> Repository:
     """Open a repository with a passphrase, or with whatever is at hand.
 
@@ -90,6 +92,7 @@ def open(
         random: Source of salts.
         workers: How many threads move data; None for as many as the machine has cores.
         on_damage: Called when something is wrong with the index and reading goes on all the same.
+        watch: Shows how far it is when all packs are searched for what the index has lost.
 
     Raises:
         RepositoryMissing: If there is none.
@@ -102,7 +105,7 @@ def open(
     known = unlocking.by_passphrase(means) if isinstance(means, str) else means
     _, keys = unlocking.unlock(location, found.repository, known)
     config.verify(authenticated, keys)
-    index = indexes.Index(location, keys, on_damage=on_damage)
+    index = indexes.Index(location, keys, on_damage=on_damage, watch=watch)
     return Repository(location, keys, random=random, clock=clock, workers=workers, index=index)
 
 

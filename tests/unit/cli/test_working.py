@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +103,34 @@ def test_long_commands_report(cli: Cli, shop: sample_points.Shop, words: str) ->
     assert reports
     assert {report["type"] for report in reports} == {"progress"}
     assert any(report["completed"] for report in reports)
+
+
+@pytest.mark.parametrize("words", ["restore-points verify", "repository check"])
+def test_a_search_for_what_the_index_has_lost_reports(
+    cli: Cli, shop: sample_points.Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    shutil.copytree(shop.state, tmp_path / "copy")
+    monkeypatch.setenv("RUNNER_STATE_DIR", str(tmp_path / "copy"))
+    for segment in (tmp_path / "copy" / "repository" / "index").iterdir():
+        segment.unlink()
+    packs = sum(path.is_file() for path in (tmp_path / "copy" / "repository" / "data").rglob("*"))
+    answer = cli("--progress", "json", *words.split())
+    reports = [json.loads(line) for line in answer.err.splitlines() if line.startswith("{")]
+    found = [report for report in reports if report["type"] == "progress" and report["node"] == "searching packs"]
+    assert (found[-1]["completed"], found[-1]["total"], found[-1]["unit"]) == (packs, packs, "packs")
+
+
+def test_work_beside_other_work_is_shown_in_its_display() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = console.Console(settings.from_environment({"HOME": "/"}), io.StringIO(), Terminal(), {})
+    time = clock.FakeClock()
+    with working.watched(shown, time, "verifying") as outer:
+        display = shown.display
+        with working.watched(shown, time, "searching", unit="packs") as inner:
+            assert shown.display is display is not None
+            inner(1, 2)
+        outer(1, 2)
+    assert shown.display is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 from collections.abc import Sequence
@@ -153,6 +152,9 @@ def rename_exclusively(source: Path, target: Path) -> None:
         FileExistsError: If the target exists.
         OSError: EINVAL or ENOSYS where the file system cannot do this.
     """
+    # Hardly ever called, and slow to import.
+    import ctypes
+
     library = ctypes.CDLL(None, use_errno=True)
     here = ctypes.c_int(-100)  # AT_FDCWD
     if library.renameat2(here, os.fsencode(source), here, os.fsencode(target), ctypes.c_uint(_RENAME_NOREPLACE)):

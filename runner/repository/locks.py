@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+import os
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -163,7 +163,7 @@ class Lock:
     def _put(self, *, overwrite: bool) -> None:
         record: dict[str, encoding.CborValue] = {
             "owner": str(owners.current()),
-            "host": socket.gethostname(),
+            "host": os.uname().nodename,
             "run": self.run,
             "refreshed": encoding.from_datetime(self._clock.now()),
         }

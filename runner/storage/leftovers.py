@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +23,9 @@ def remove(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
+    # Hardly ever called, and slow to import.
+    import shutil
+
     for directory, _, _ in os.walk(path):
         os.chmod(directory, 0o700)
     shutil.rmtree(path)

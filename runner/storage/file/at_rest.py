@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 from collections.abc import Iterator
@@ -178,6 +177,9 @@ def _user(mounts: list[str]) -> str:
 
 def _punch(descriptor: int, offset: int, length: int) -> bool:
     """Make a hole; false where the file system cannot."""
+    # Hardly ever called, and slow to import.
+    import ctypes
+
     call = ctypes.CDLL(None, use_errno=True).fallocate
     call.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
     return int(call(descriptor, _PUNCH_HOLE | _KEEP_SIZE, offset, length)) == 0

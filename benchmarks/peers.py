@@ -59,12 +59,10 @@ class Packer:
         done.result["stored"] = target.stat().st_size
         return done
 
-    def unpack(self, packed: Path, target: Path, *, durably: bool = False) -> Measured:
-        """Bring the image back, if wanted until it is on the disk, and remove it."""
+    def unpack(self, packed: Path, target: Path) -> Measured:
+        """Bring the image back until it is on the disk, and remove it."""
         command = _filled(self._unpack, packed, target)
-        if durably:
-            command += f" && sync -d {shlex.quote(str(target))}"
-        done = Measured(["sh", "-c", command])
+        done = Measured(["sh", "-c", f"{command} && sync -d {shlex.quote(str(target))}"])
         target.unlink()
         return done
 
@@ -84,7 +82,7 @@ PACKERS = {
 
 
 class Peer:
-    """A repository of another program, with settings as they are when nothing is said, but for the compression.
+    """A repository of another program, with settings as they are when nothing is said, but for compression and holes.
 
     Args:
         init: Command that makes the repository.
@@ -120,7 +118,7 @@ def restic(scratch: Path, repository: str, **environment: str) -> Peer:
     return Peer(
         [*command, "init"],
         [*command, "backup"],
-        [*command, "restore", "latest", "--target", "."],
+        [*command, "restore", "latest", "--sparse", "--target", "."],
         {"RESTIC_PASSWORD": PASSPHRASE, "RESTIC_CACHE_DIR": str(scratch / "restic-cache"), **environment},
     )
 

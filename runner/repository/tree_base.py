@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from runner.repository import sequences, tree_page
@@ -21,7 +21,7 @@ Place: TypeAlias = "tuple[tree_page.Page, int]"
 _CONTENT: Final = 4
 
 
-def pages(source: sequences.Source, sequence: sequences.ChunkSequence) -> Iterator[tree_page.Page]:
+def pages(source: sequences.Source, sequence: sequences.ChunkSequence) -> Generator[tree_page.Page, None, None]:
     """Yield the pages of a list in order.
 
     Raises:

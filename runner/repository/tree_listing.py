@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TypeAlias
 
-from runner.repository import exports, failures, reader, tree_entries, tree_entry
+from runner.repository import exports, failures, reader, tree_base, tree_entries, tree_entry, tree_page
 
 Listed: TypeAlias = "tuple[tree_entry.NamePath, tree_entry.Entry]"
 
@@ -35,21 +35,18 @@ def at(chunks: reader.Reader, manifest: exports.Manifest, top: tree_entry.NamePa
     Raises:
         PathMissing: If there is nothing at the path.
     """
-    depth = len(top)
-    is_found = not top
-    with contextlib.closing(walk(chunks, manifest)) as listed:
-        for path, entry in listed:
-            beginning = path[:depth]
-            if beginning > top:
-                break
-            if beginning == top:
-                is_found = True
-                yield path, entry
-    if not is_found:
-        raise failures.PathMissing(
-            f'there is nothing at "{tree_entry.show(top)}" in the export {manifest.export}',
-            hint="list what is there with `runner repository ls POINT EXPORT`",
-        )
+    if not top:
+        yield from walk(chunks, manifest)
+        return
+    with contextlib.closing(_pages(chunks, manifest)) as pages:
+        page, number = _place(pages, manifest, top)
+        yield top, page.entry(number)
+        path = top
+        for entry in _behind(page, number, pages):
+            if entry.depth < len(top):
+                return
+            path = (*path[: entry.depth], entry.name)
+            yield path, entry
 
 
 def find(chunks: reader.Reader, manifest: exports.Manifest, path: tree_entry.NamePath) -> tree_entry.Entry:
@@ -58,15 +55,42 @@ def find(chunks: reader.Reader, manifest: exports.Manifest, path: tree_entry.Nam
     Raises:
         PathMissing: If there is nothing at the path.
     """
-    entry = _first(chunks, manifest, path)
+    entry = _entry(chunks, manifest, path)
     if entry.kind is not tree_entry.Kind.LINK:
         return entry
-    linked = _first(chunks, manifest, entry.link)
+    linked = _entry(chunks, manifest, entry.link)
     if linked.kind is tree_entry.Kind.LINK:
         raise failures.damaged(f"the export {manifest.export}", "a name leads to a name that leads elsewhere")
     return linked
 
 
-def _first(chunks: reader.Reader, manifest: exports.Manifest, path: tree_entry.NamePath) -> tree_entry.Entry:
-    with contextlib.closing(at(chunks, manifest, path)) as found:
-        return next(found)[1]
+def _entry(chunks: reader.Reader, manifest: exports.Manifest, path: tree_entry.NamePath) -> tree_entry.Entry:
+    with contextlib.closing(_pages(chunks, manifest)) as pages:
+        page, number = _place(pages, manifest, path)
+        return page.entry(number)
+
+
+def _pages(chunks: reader.Reader, manifest: exports.Manifest) -> Generator[tree_page.Page, None, None]:
+    return tree_base.pages(chunks, tree_entries.nodes_of(manifest))
+
+
+def _place(pages: Iterator[tree_page.Page], manifest: exports.Manifest, path: tree_entry.NamePath) -> tree_base.Place:
+    """Find a path; of the entries before it only depths and names are looked at."""
+    listed = tree_base.BaseEntries(pages)
+    place = None
+    for depth, name in enumerate(path):
+        place = listed.find(depth, name)
+        if place is None:
+            break
+    if place is None:
+        raise failures.PathMissing(
+            f'there is nothing at "{tree_entry.show(path)}" in the export {manifest.export}',
+            hint="list what is there with `runner repository ls POINT EXPORT`",
+        )
+    return place
+
+
+def _behind(page: tree_page.Page, number: int, pages: Iterator[tree_page.Page]) -> Iterator[tree_entry.Entry]:
+    yield from map(page.entry, range(number + 1, page.rows))
+    for following in pages:
+        yield from following.entries()

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent import futures
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -15,26 +11,21 @@ from runner.base import errors, ids
 from runner.model.restore_point import RestorePoint
 from runner.registry import location as locations
 from runner.repository import (
+    check_packs,
     config,
-    deletions,
     failures,
     keyslots,
     locks,
     losses,
     marks,
-    packs,
     pending,
     points,
-    reader,
     records,
     unnamed,
 )
 from runner.repository import index as indexes
 from runner.repository import repository as repositories
 from runner.repository import segments as index_segments
-
-# Of a percent.
-_HUNDREDTH = 100
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,21 +97,15 @@ class _Check:
     ) -> None:
         self._repo = repo
         self._cancel = cancel
-        self._progress = progress
         self._problems: dict[str, str] = {}
-        self._indexed: Counter[bytes] = Counter()
-        self._packs: dict[bytes, int] = {}
-        self._looked: set[bytes] = set()
-        self._wrong: dict[bytes, str] = {}
         self._unnamed = ""
         self._lost: Sequence[ids.ExportId] = ()
-        self._damaged: set[deletions.Place] = set()
-        self._read: list[int] = []
         # An index of its own, so that what is damaged is a finding and no warning.
         self._index = indexes.Index(repo.location, repo.keys, watch=repo.index.watch)
         self._view = repositories.Repository(
-            repo.location, repo.keys, random=repo.random, clock=repo.clock, index=self._index
+            repo.location, repo.keys, random=repo.random, clock=repo.clock, workers=repo.workers, index=self._index
         )
+        self._held = check_packs.PackCheck(self._view, cancel, progress)
 
     def run(self, percent: int) -> Report:
         self._check_heads()
@@ -132,30 +117,30 @@ class _Check:
         everything = marks.Marks(self._index)
         # First of all, because then it is known what is needed of packs that no segment names.
         suspect = [point for point in found if self._walk(point, everything)]
-        is_chosen = share_of_week(self._repo.clock.now(), percent)
+        is_chosen = check_packs.share_of_week(self._repo.clock.now(), percent)
         concerned: dict[str, dict[str, str]] = {}
         while True:
             before = self._index.parts
-            unused = self._check_packs(is_chosen)
-            if suspect or self._wrong or self._problems or self._index.recovered:
+            unused = self._held.look(is_chosen)
+            if suspect or self._held.wrong or self._problems or self._index.recovered:
                 concerned = self._concerned(found)
             conditions = self._conditions([point for point in found if point.id in concerned])
-            if not (self._wrong or concerned) or self._is_settled(before):
+            if not (self._held.wrong or concerned) or self._is_settled(before):
                 break
         return Report(
             problems=self._all_problems(concerned),
             conditions=conditions,
             objects=sum(not info.name.startswith(locks.PREFIX) for info in self._repo.location.list("")),
             restore_points=len(found),
-            chunks=self._indexed.total(),
-            packs=len(self._indexed),
-            packs_read=len(self._read),
+            chunks=self._held.indexed.total(),
+            packs=len(self._held.indexed),
+            packs_read=len(self._held.read),
             unused_packs=unused,
-            bytes_read=sum(self._read),
+            bytes_read=sum(self._held.read),
         )
 
     def _all_problems(self, concerned: Mapping[str, Mapping[str, str]]) -> tuple[Problem, ...]:
-        wrong = {records.pack_name(salt): message for salt, message in self._wrong.items() if self._counts(salt)}
+        wrong = {records.pack_name(salt): message for salt, message in self._held.wrong.items() if self._counts(salt)}
         found = wrong | self._problems
         for needed in concerned.values():
             found = {**needed, **found}
@@ -217,75 +202,8 @@ class _Check:
             # Pruning may have replaced them by others.
             self._index.refresh()
 
-    def _check_packs(self, is_chosen: Callable[[bytes], bool]) -> int:
-        """Look at the packs that the index names, again at those that seemed wrong; count all others."""
-        self._indexed = self._index.steadily(lambda: Counter(record.pack for record in self._index.entries()))
-        unused = self._list_packs()
-        named = {*self._indexed, *(pack for segment in self._index.recovered for pack in segment.packs)}
-        chosen = [salt for salt in named if salt in self._wrong or salt not in self._looked]
-        self._wrong = {}
-        done, total = len(self._looked), len(self._looked) + len(chosen)
-        chunks = reader.Reader(self._repo.location, self._repo.keys, self._index, rehash=True)
-        with (
-            futures.ThreadPoolExecutor(self._repo.workers, thread_name_prefix="check") as pool,
-            cancels.within(self._cancel) as stop,
-        ):
-            look = functools.partial(self._check_pack, chunks.giving_up(stop), stop)
-            tasks = [pool.submit(look, salt, is_chosen(salt)) for salt in chosen]
-            for task in futures.as_completed(tasks):
-                task.result()
-                done += 1
-                self._progress(done, total)
-        self._looked.update(chosen)
-        return unused
-
-    def _list_packs(self) -> int:
-        """Learn which packs are there, and count those that the index does not name."""
-        listed = [(records.salt_of(info.name), info.size) for info in self._repo.location.list(packs.PREFIX)]
-        self._packs = {salt: size for salt, size in listed if salt is not None}
-        return sum(salt not in self._indexed for salt, _ in listed)
-
-    def _size_of(self, salt: bytes) -> int:
-        """Return how long a pack is; a listing may not show it yet.
-
-        Raises:
-            ObjectMissing: If it is not there.
-        """
-        return self._packs.get(salt) or self._repo.location.stat(records.pack_name(salt)).size
-
-    def _check_pack(self, chunks: reader.Reader, stop: cancels.CancelToken, salt: bytes, read_data: bool) -> None:
-        stop.raise_if_cancelled()
-        name = records.pack_name(salt)
-        try:
-            directory = packs.read_directory(self._repo.location, self._repo.keys, salt, self._size_of(salt))
-            # An interrupted pruning may leave a record in two segments, each of which was counted.
-            known = sum(found == record for record in directory for found in self._index.find_all(record.id))
-            if known < self._indexed[salt]:
-                raise failures.damaged(name, "its directory and the index do not agree")
-            if read_data:
-                self._read.append(self._read_chunks(chunks, directory))
-        except locations.ObjectMissing:
-            if salt in self._indexed:
-                self._wrong[salt] = f"{name} is missing"
-        except failures.RepositoryDamaged as problem:
-            self._wrong[salt] = problem.message
-
-    def _read_chunks(self, chunks: reader.Reader, directory: Sequence[records.Record]) -> int:
-        try:
-            return sum(len(content) for _, content in chunks.fetch_records(directory))
-        except failures.RepositoryDamaged as problem:
-            self._wrong[directory[0].pack] = problem.message
-        # Now each by itself, to learn what is left.
-        read = 0
-        for record in directory:
-            try:
-                read += len(chunks.open_record(record))
-            except failures.RepositoryDamaged:
-                self._damaged.add((record.pack, record.ordinal))
-        return read
-
     def _conditions(self, concerned: Sequence[RestorePoint]) -> tuple[losses.PointCondition, ...]:
-        held = losses.Remains(repo=self._view, packs=self._packs, damaged=self._damaged)
+        held = losses.Remains(repo=self._view, packs=self._held.sizes, damaged=self._held.damaged)
         found = [held.assess(point, self._cancel) for point in concerned]
         return tuple(each for each in found if each.condition is not losses.Condition.COMPLETE)
 
@@ -345,8 +263,8 @@ class _Check:
             self._require_name(self._repo.keys.manifest_id(manifest.token))
             for record in reached.walk(manifest, chunks, self._cancel, note):
                 self._require_name(record.id)
-                if record.pack in self._wrong:
-                    needed.setdefault(records.pack_name(record.pack), self._wrong[record.pack])
+                if record.pack in self._held.wrong:
+                    needed.setdefault(records.pack_name(record.pack), self._held.wrong[record.pack])
         return needed
 
     def _require_name(self, chunk: bytes) -> None:
@@ -356,16 +274,3 @@ class _Check:
 
 def _own_point(name: str) -> tuple[str, ...]:
     return (name.removeprefix(points.PREFIX),) if name.startswith(points.PREFIX) else ()
-
-
-def share_of_week(now: datetime, percent: int) -> Callable[[bytes], bool]:
-    """Return whether a pack is among so many percent; after as many weeks as it takes, each was once."""
-    week = (now - datetime.fromtimestamp(0, UTC)) // timedelta(weeks=1)
-    width = percent * _HUNDREDTH
-    start = week * width
-
-    def is_chosen(salt: bytes) -> bool:
-        # Salts are random, so equal parts of their range hold about as many packs.
-        return (int.from_bytes(salt[:4], "big") - start) % (100 * _HUNDREDTH) < width
-
-    return is_chosen

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.locations import memory
-from runner.repository import check, crypto, failures, locks, losses, prune, records, repair, repository
+from runner.repository import check, check_packs, crypto, failures, locks, losses, prune, records, repair, repository
 from tests import effort
 from tests.property.test_volumes import Image, export
 from tests.unit.repository import tree_samples
@@ -220,14 +220,14 @@ def test_a_share_of_the_packs_is_read_and_each_gets_its_turn(percent: int) -> No
     salts = [noise(str(number), 32) for number in range(2000)]
     chosen = set()
     for week in range(-(-100 // percent)):
-        is_chosen = check.share_of_week(START + timedelta(weeks=week), percent)
+        is_chosen = check_packs.share_of_week(START + timedelta(weeks=week), percent)
         now = {salt for salt in salts if is_chosen(salt)}
         assert abs(len(now) - 20 * percent) < 60
         chosen |= now
     assert len(chosen) == len(salts)
     # On any day of a week the same are read.
-    first = check.share_of_week(datetime(2026, 11, 26, tzinfo=UTC), percent)
-    last = check.share_of_week(datetime(2026, 12, 2, tzinfo=UTC), percent)
+    first = check_packs.share_of_week(datetime(2026, 11, 26, tzinfo=UTC), percent)
+    last = check_packs.share_of_week(datetime(2026, 12, 2, tzinfo=UTC), percent)
     assert [first(salt) for salt in salts] == [last(salt) for salt in salts]
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from enum import StrEnum
 
 import msgspec
 from msgspec import structs
@@ -13,44 +12,20 @@ from msgspec import structs
 from runner.base import cancel as cancels
 from runner.registry import location as locations
 from runner.repository import (
-    compaction,
     condemned,
-    crypto,
-    deletions,
-    expired,
+    condemning,
     failures,
     locks,
-    packing,
-    packs,
-    pending,
-    records,
+    removing,
     repository,
-    retaining,
     segments,
+    stages,
     survey,
 )
 from runner.repository import index as indexes
 from runner.repository.survey import Survey
 
 UNFINISHED = timedelta(hours=24)
-_LEAST_GAIN = 16 * 1024
-
-
-class Stage(StrEnum):
-    """What a pruning is at."""
-
-    MARKING = "finding what is needed"
-    PACKING = "packing anew"
-    REMOVING = "removing"
-
-    @property
-    def unit(self) -> str:
-        """What is counted meanwhile."""
-        return {Stage.MARKING: "chunks", Stage.PACKING: "bytes", Stage.REMOVING: "packs"}[self]
-
-
-# Called with how much is done, and of how much.
-Progress = Callable[[Stage, int, int], None]
 
 
 class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +72,7 @@ def prune(
     unfinished: timedelta = UNFINISHED,
     dry_run: bool = False,
     cancel: cancels.CancelToken | None = None,
-    progress: Progress = lambda *_: None,
+    progress: stages.Progress = lambda *_: None,
 ) -> PruneResult:
     """Remove what nobody needs. It may be interrupted at any moment without harm, and be run again.
 
@@ -118,12 +93,12 @@ def prune(
     token = cancel or cancels.CancelToken()
     with repo.lock(locks.Use.PRUNE) as lock:
 
-        def report(stage: Stage, done: int, total: int) -> None:
+        def report(stage: stages.Stage, done: int, total: int) -> None:
             token.raise_if_cancelled()
             lock.confirm_if_due()
             progress(stage, done, total)
 
-        marking = functools.partial(report, Stage.MARKING)
+        marking = functools.partial(report, stages.Stage.MARKING)
         rules = survey.Rules(unfinished=unfinished, now=lock.stored_at(), progress=marking)
         # With an index of its own, so that it learns anew whose segments are to be trusted, and bears no damage.
         index = indexes.Index(repo.location, repo.keys, strict=True)
@@ -148,18 +123,13 @@ class _Sentence(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: tuple[str, ...]
 
 
-def _is_worth_moving(pack: survey.Pack) -> bool:
-    # A pack of a few chunks is mostly directory; packing it anew alone gains nothing.
-    return 0 < pack.live * 2 < pack.size and pack.size - pack.live > _LEAST_GAIN
-
-
 class _Prune:
     def __init__(
         self,
         repo: repository.Repository,
         lock: locks.Lock,
         rules: survey.Rules,
-        report: Progress,
+        report: stages.Progress,
         *,
         dry_run: bool,
     ) -> None:
@@ -168,8 +138,7 @@ class _Prune:
         self._rules = rules
         self._report = report
         self._dry_run = dry_run
-        self._locked: set[bytes] = set()
-        self._rewritten: set[bytes] = set()
+        self._condemner = condemning.Condemner(repo, lock, report, dry_run=dry_run)
 
     def run(self) -> PruneResult:
         if not self._dry_run:
@@ -180,14 +149,14 @@ class _Prune:
             # Long enough for everybody to see whose lock is gone, and to be seen who did not see it.
             locks.pause(self._repo.location, self._repo.clock, 2)
         first = self._survey(held)
-        condemnations = [*held, *self._condemn(first, held, {holder.name for holder in before.holders})]
+        condemnations = [*held, *self._condemner.condemn(first, held, {holder.name for holder in before.holders})]
         sentence = self._arm(condemnations)
         locks.pause(self._repo.location, self._repo.clock)
         last = first
         if sentence.ripe and survey.listing(self._repo) != first.listing:
             last = self._survey(condemnations)
         if not self._dry_run:
-            self._remove(sentence, last)
+            removing.Remover(self._repo, self._lock, self._rules, self._report).remove(sentence.ripe, last)
         return self._result(first, last, sentence)
 
     def _look(self) -> locks.Seen:
@@ -195,66 +164,6 @@ class _Prune:
 
     def _survey(self, condemnations: Iterable[condemned.Condemnation]) -> Survey:
         return survey.take(self._repo, self._rules, condemned.together(condemnations).packs)
-
-    # Phase one: condemn.
-
-    def _condemn(
-        self, found: Survey, held: Sequence[condemned.Condemnation], alive: Container[str]
-    ) -> list[condemned.Condemnation]:
-        """Choose what nothing needs and is not condemned yet; pack anew what is needed of it."""
-        old = condemned.together(held)
-        # What a running export has stored so far is not needed yet.
-        known = old.packs | {pack for each in found.segments if each.lock in alive for pack in each.packs}
-        indexed = found.indexed()
-        candidates = {salt: pack for salt, pack in found.packs.items() if salt in indexed and salt not in known}
-        dead = {salt for salt, pack in candidates.items() if pack.live == 0}
-        strays = frozenset(found.packs) - indexed - old.strays
-        partly = {salt for salt, pack in candidates.items() if _is_worth_moving(pack)}
-        locked = retaining.locked_packs(self._repo.location, dead | partly | strays)
-        self._locked = locked & (dead | strays)
-        self._rewritten = partly - locked
-        hidden = survey.hidden_places(self._repo).values()
-        condemnation = condemned.Condemnation(
-            name=condemned.new_name(self._repo.random),
-            packs=frozenset(dead | partly) - locked,
-            strays=strays - locked,
-            manifests=frozenset(found.dead).union(*hidden) - old.manifests,
-            moved=sum(found.packs[salt].live for salt in self._rewritten),
-        )
-        if not (condemnation.packs or condemnation.strays or condemnation.manifests):
-            return []
-        if not self._dry_run:
-            self._rewrite(found)
-            self._lock.confirm()
-            condemned.put(self._repo.location, self._repo.keys, condemnation, self._repo.random)
-        return [condemnation]
-
-    def _rewrite(self, found: Survey) -> None:
-        """Pack the live chunks of some packs anew."""
-        live: dict[bytes, list[records.Record]] = {salt: [] for salt in self._rewritten}
-        total = sum(found.packs[salt].live for salt in live)
-        for segment in found.segments if live else ():
-            self._report(Stage.PACKING, 0, total)
-            for number, record in enumerate(segment):
-                if record.pack in live and found.reached.is_set(segment.name, number):
-                    live[record.pack].append(record)
-        moved: dict[bytes, Sequence[bytes]] = {}
-        packer = packing.Packer(self._repo.location, self._repo.keys, self._repo.random, moved.__setitem__)
-        try:
-            for wanted in live.values():
-                self._move(wanted, packer)
-                self._report(Stage.PACKING, packer.bytes_stored, total)
-            packer.flush()
-        finally:
-            packer.shutdown()
-        if moved:
-            segments.write(self._repo.location, self._repo.keys, moved, self._repo.random, lock=self._lock.name)
-
-    def _move(self, wanted: Sequence[records.Record], packer: packing.Packer) -> None:
-        for number, data in self._repo.reader().fetch_records(wanted, decompress=False):
-            record = wanted[number]
-            kind = crypto.Kind(record.kind)
-            packer.add([packs.Piece(id=record.id, kind=kind, codec=record.codec, plain=record.plain, data=data)])
 
     # Between the phases: look who may rely on what is condemned.
 
@@ -274,69 +183,13 @@ class _Prune:
         blockers = tuple(str(holders[name]) for name in sorted(names))
         return _Sentence(ripe=ripe, waiting=waiting, waiting_for=blockers)
 
-    # Phase two: remove.
-
-    def _remove(self, sentence: _Sentence, found: Survey) -> None:
-        ripe = condemned.together(sentence.ripe)
-        gone = self._unneeded(ripe, found)
-        gone -= retaining.locked_packs(self._repo.location, gone)
-        manifests = ripe.manifests & frozenset(found.dead)
-        # Before anything goes: the mark of an export that is gone looks as if the index had lost it.
-        pending.delete_stale(self._repo.location, self._rules.now, settled=found.needed)
-        self._hide(manifests - found.hidden, found)
-        compaction.compact(self._repo, self._lock, found, compaction.Losses(packs=gone, manifests=manifests))
-        self._refuse_named(gone)
-        compaction.remove_replaced(self._repo, self._lock)
-        self._lock.confirm()
-        for number, salt in enumerate(gone, 1):
-            self._repo.location.delete(records.pack_name(salt))
-            self._report(Stage.REMOVING, number, len(gone))
-        self._forget(sentence.ripe, ripe)
-        named = {segment.lock for segment in (*self._repo.index.parts, *self._repo.index.replaced)}
-        expired.forget(self._repo.location, self._rules.now, named=named)
-        self._extend(found, gone)
-        self._repo.location.sweep()
-
-    @staticmethod
-    def _unneeded(chosen: condemned.Condemned, found: Survey) -> set[bytes]:
-        strays = chosen.strays - found.indexed()
-        return {salt for salt in chosen.packs | strays if salt in found.packs and found.packs[salt].live == 0}
-
-    def _hide(self, manifests: Iterable[deletions.Place], found: Survey) -> None:
-        """Hide what goes: interrupted from here on, no export is found of which a part is gone."""
-        for place in sorted(manifests):
-            self._lock.confirm_if_due()
-            deletions.add(self._repo.location, self._repo.keys, found.dead[place], [place], self._repo.random)
-
-    def _refuse_named(self, gone: Collection[bytes]) -> None:
-        """Make sure that no segment names what goes: should the new one be lost again, those that it replaced count."""
-        for segment in self._repo.index.parts:
-            if not self._repo.index.is_suspect(segment.name) and not set(segment.packs).isdisjoint(gone):
-                raise failures.damaged(segments.PREFIX, "a segment that was just stored is missing")
-
-    def _forget(self, condemnations: Sequence[condemned.Condemnation], ripe: condemned.Condemned) -> None:
-        for name, places in survey.hidden_places(self._repo).items():
-            if places <= ripe.manifests:
-                self._repo.location.delete(name)
-        # Last: as long as a condemnation is there, nobody comes to rely on what it names.
-        for each in condemnations:
-            self._repo.location.delete(each.name)
-
-    def _extend(self, found: Survey, gone: Container[bytes]) -> None:
-        """Lock what restore points use for as long as what is stored now."""
-        used = [salt for salt, pack in found.packs.items() if pack.live and salt not in gone]
-        index = [segments.PREFIX + segment.name for segment in self._repo.index.parts]
-        for name in [*retaining.in_use(self._repo.location, used), *index]:
-            self._lock.confirm_if_due()
-            retaining.extend(self._repo.location, name)
-
     def _result(self, first: Survey, last: Survey, sentence: _Sentence) -> PruneResult:
         ripe, waiting = condemned.together(sentence.ripe), condemned.together(sentence.waiting)
         known = {**last.packs, **first.packs}
         # What was packed anew, or would be, still looked needed when that was decided.
-        moved = self._rewritten if self._dry_run else set()
-        gone = self._unneeded(ripe, last) | (moved & ripe.packs)
-        left = self._unneeded(waiting, last) | (self._rewritten & waiting.packs)
+        moved = self._condemner.rewritten if self._dry_run else set()
+        gone = removing.unneeded(ripe, last) | (moved & ripe.packs)
+        left = removing.unneeded(waiting, last) | (self._condemner.rewritten & waiting.packs)
         kept = frozenset(first.packs) - gone - left
         freed = sum(known[salt].size for salt in gone) - sum(each.moved for each in sentence.ripe)
         return PruneResult(
@@ -344,11 +197,11 @@ class _Prune:
             exports_removed=len(ripe.manifests & frozenset(last.dead)),
             exports_condemned=len(waiting.manifests & frozenset(last.dead)),
             packs_kept=len(kept),
-            packs_rewritten=len(self._rewritten),
-            packs_removed=len(gone - self._rewritten),
+            packs_rewritten=len(self._condemner.rewritten),
+            packs_removed=len(gone - self._condemner.rewritten),
             packs_condemned=len(left),
             packs_spared=len((ripe.packs & frozenset(last.packs)) - gone),
-            packs_locked=len(self._locked),
+            packs_locked=len(self._condemner.locked),
             bytes_freed=max(0, freed),
             bytes_condemned=sum(known[salt].size for salt in left),
             bytes_kept=sum(known[salt].size for salt in kept),

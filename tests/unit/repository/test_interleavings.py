@@ -12,7 +12,20 @@ import pytest
 
 from runner.base import clock, owner
 from runner.locations import memory
-from runner.repository import check, crypto, expired, failures, index, locks, prune, repair, repository, survey, unnamed
+from runner.repository import (
+    check,
+    crypto,
+    expired,
+    failures,
+    index,
+    locks,
+    prune,
+    removing,
+    repair,
+    repository,
+    survey,
+    unnamed,
+)
 from tests import effort
 from tests.unit.repository.interleaving import Killed, Schedule, Stage, Staged
 from tests.unit.repository.making import START, contents, make, noise, point, put
@@ -322,7 +335,7 @@ def test_nothing_is_lost_with_an_index_segment_at_any_call(steps: Sequence[str])
 # What each of these takes away from what notices that a segment is lost.
 BLINDNESS: dict[str, tuple[object, str, object, tuple[str, ...]]] = {
     "nobody reads the marks": (unnamed, "find", lambda *_: [], LOSSES_OF_SEGMENTS[0]),
-    "nobody looks for the new index": (prune._Prune, "_refuse_named", lambda *_: None, LOSSES_OF_SEGMENTS[1]),
+    "nobody looks for the new index": (removing.Remover, "_refuse_named", lambda *_: None, LOSSES_OF_SEGMENTS[1]),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.registry import location as locations
-from runner.repository import check, failures, prune, repository
+from runner.repository import check, failures, prune, repository, stages
 from runner.testing import faults
 from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
@@ -160,18 +160,18 @@ def test_a_pruning_says_how_far_it_is_and_counts_chunks_packs_and_bytes() -> Non
     repo.put_point(point("bbbbbbbb", export))
     pass_time(repo)
     packs = {info.name: info.size for info in repo.location.list("data/")}
-    told: list[tuple[prune.Stage, int, int]] = []
+    told: list[tuple[stages.Stage, int, int]] = []
     result = prune.prune(repo, progress=lambda *report: told.append(report))
     # Each export has a manifest, which is a chunk as well.
     assert (result.chunks_kept, result.chunks_removed, result.chunks_condemned) == (2, 10, 0)
     assert (result.packs_kept, result.bytes_kept) == (1, min(packs.values()))
-    assert list(dict.fromkeys(stage for stage, _, _ in told)) == list(prune.Stage)
+    assert list(dict.fromkeys(stage for stage, _, _ in told)) == list(stages.Stage)
     last = {stage: (done, total) for stage, done, total in told}
-    assert last[prune.Stage.REMOVING] == (1, 1)
-    assert last[prune.Stage.PACKING] == (100_016, 100_016)
+    assert last[stages.Stage.REMOVING] == (1, 1)
+    assert last[stages.Stage.PACKING] == (100_016, 100_016)
     # The chunk that was packed anew is in the index twice.
-    assert last[prune.Stage.MARKING] == (13, 13)
-    assert (prune.Stage.MARKING, 1, 12) in told
+    assert last[stages.Stage.MARKING] == (13, 13)
+    assert (stages.Stage.MARKING, 1, 12) in told
 
 
 def test_a_reader_looks_once_for_what_was_packed_anew() -> None:

@@ -37,14 +37,14 @@ def child(arguments: argparse.Namespace) -> None:
     from runner.base import cancel, clock
     from runner.locations import object_clients
     from runner.registry.driver import Incomparable
-    from runner.repository import repository, volumes
+    from runner.repository import access, volumes
     from runner.storage.file import driver, image
 
     location = object_clients.open_spec(json.loads(arguments.spec))
     if arguments.child == "init":
-        repository.create(location, PASSPHRASE, clock=clock.SystemClock())
+        access.create(location, PASSPHRASE, clock=clock.SystemClock())
         return
-    repo = repository.open(location, PASSPHRASE, clock=clock.SystemClock())
+    repo = access.open(location, PASSPHRASE, clock=clock.SystemClock())
     token = cancel.CancelToken()
     if arguments.child == "restore":
         size = volumes.size_of(repo, arguments.base)

@@ -42,10 +42,10 @@ def build(place: str, chunks: int) -> None:
     """Make a repository whose index names so many chunks, and the map of a volume that is made of them."""
     from runner.base import cancel, clock, ids
     from runner.locations import directory
-    from runner.repository import crypto, locks, records, repository, segments, volume_map
+    from runner.repository import access, crypto, locks, records, segments, volume_map
 
     location = directory.Directory(place)
-    repo = repository.create(location, PASSPHRASE, clock=clock.SystemClock())
+    repo = access.create(location, PASSPHRASE, clock=clock.SystemClock())
     with repo.lock(locks.Use.SHARED) as lock, repo.writer(token="base", cancel=cancel.CancelToken(), run="") as writer:
         level = volume_map.levels_of(chunks)
         builder = volume_map.MapBuilder(level, lambda page: writer.store([page], crypto.Kind.PAGE)[0])
@@ -73,10 +73,10 @@ def child(arguments: argparse.Namespace) -> None:
         return
     from runner.base import cancel, clock
     from runner.locations import directory
-    from runner.repository import ranges, repository, volume_map, volumes
+    from runner.repository import access, ranges, volume_map, volumes
 
     started = time.perf_counter()
-    repo = repository.open(directory.Directory(arguments.repository), PASSPHRASE, clock=clock.SystemClock())
+    repo = access.open(directory.Directory(arguments.repository), PASSPHRASE, clock=clock.SystemClock())
     if arguments.child == "open":
         manifest = repo.manifest(arguments.base)
         root = volume_map.VolumeRoot.of(manifest)

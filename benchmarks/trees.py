@@ -50,13 +50,13 @@ def child(arguments: argparse.Namespace) -> None:
     """Do one measured thing in this process and print what came of it."""
     from runner.base import cancel, clock, ids
     from runner.locations import directory
-    from runner.repository import repository, tree_capture, tree_restore, tree_walk
+    from runner.repository import access, tree_capture, tree_restore, tree_walk
 
     location = directory.Directory(arguments.repository)
     if arguments.child == "init":
-        repository.create(location, PASSPHRASE, clock=clock.SystemClock())
+        access.create(location, PASSPHRASE, clock=clock.SystemClock())
         return
-    repo = repository.open(location, PASSPHRASE, clock=clock.SystemClock())
+    repo = access.open(location, PASSPHRASE, clock=clock.SystemClock())
     token, top = cancel.CancelToken(), Path(arguments.top)
     if arguments.child == "restore":
         tree_restore.restore_tree(

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from runner.base import cancel, clock, ids
 from runner.locations import directory
 from runner.registry.driver import BlockReader, Extent, Incomparable
-from runner.repository import repository, volumes
+from runner.repository import access, repository, volumes
 from runner.storage.file import driver, image
 
 PASSPHRASE = "benchmark"
@@ -86,9 +86,9 @@ def main(what: str, options: dict[str, str]) -> None:
         return
     location, system = directory.Directory(options["repository"]), clock.SystemClock()
     if what == "init":
-        repository.create(location, PASSPHRASE, clock=system)
+        access.create(location, PASSPHRASE, clock=system)
         return
-    repo = repository.open(location, PASSPHRASE, clock=system)
+    repo = access.open(location, PASSPHRASE, clock=system)
     started = time.perf_counter()
     result = {"export": export, "restore": restore, "verify": verify}[what](repo, options) or {}
     print(json.dumps({**result, "itself": time.perf_counter() - started}))

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import worksteal  # type: ignore[import-untyped]
 
-from runner.repository import keys, keyslots, repository
+from runner.repository import access, keys, keyslots
 from tests import privileges
 from tests.servers import azurite, ceph, s3, seaweedfs
 from tests.unit.repository.making import CHEAP
@@ -57,7 +57,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def usual_costs() -> Iterator[Sequence[keyslots.KdfCost]]:
     """Let passphrases cost nothing where a test says no cost, since most tests are shorter; gives the usual costs."""
-    makers: Sequence[Any] = (repository.create, keys.add, keys.change)
+    makers: Sequence[Any] = (access.create, keys.add, keys.change)
     usual = [make.__kwdefaults__["kdf"] for make in makers]
     with pytest.MonkeyPatch.context() as patch:
         for make in makers:

@@ -198,11 +198,10 @@ class Application:
         return self._opened[key]
 
     def _open(self, target: locations.Target, *, ask: bool) -> repositories.Repository:
-        from runner.repository import failures
-        from runner.repository import repository as repositories
+        from runner.repository import access, failures
 
         try:
-            return repositories.open(
+            return access.open(
                 self.open_location(target),
                 self._means(target, ask=ask),
                 clock=self.clock,
@@ -239,9 +238,9 @@ class Application:
         Raises:
             EnvironmentProblem: RT411 if there is one.
         """
-        from runner.repository import repository as repositories
+        from runner.repository import access
 
-        return repositories.create(
+        return access.create(
             self.open_location(target), self.passphrase(target), clock=self.clock, workers=_workers(target)
         )
 

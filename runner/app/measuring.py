@@ -14,7 +14,7 @@ from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import errors, ids
 from runner.locations import memory
-from runner.repository import keyslots, reader, repository, steps
+from runner.repository import access, keyslots, reader, steps
 
 CHUNK = 64 * 1024
 _BLOCK = 4 << 20
@@ -162,7 +162,7 @@ class _Measurement:
 
     def _pipeline(self, chunks: Sequence[bytes], workers: int) -> tuple[float, float]:
         """Return the rates of an export into memory and of the restore of it."""
-        repo = repository.create(memory.Memory(), "benchmark", clock=self._clock, kdf=_CHEAP, workers=workers)
+        repo = access.create(memory.Memory(), "benchmark", clock=self._clock, kdf=_CHEAP, workers=workers)
         stored: list[bytes] = []
 
         def export() -> None:

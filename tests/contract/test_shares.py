@@ -12,7 +12,7 @@ import pytest
 from runner.base import clock
 from runner.locations import directory, probe
 from runner.registry import location as contract
-from runner.repository import check, prune, repository
+from runner.repository import access, check, prune
 from runner.testing import location_contract
 from tests.servers import processes, shares
 from tests.unit.repository.making import CHEAP, contents, noise, point, put
@@ -96,11 +96,11 @@ def _live(place: directory.Directory) -> None:
     place.delete("a")
     found = list(probe.probe(place, clock=time))
     assert [finding.check for finding in found if finding.verdict is probe.Verdict.FAILED] == []
-    repo = repository.create(place, "secret", clock=time, kdf=CHEAP)
+    repo = access.create(place, "secret", clock=time, kdf=CHEAP)
     kept, gone = put(repo, "a", noise("a", 300_000)), put(repo, "b", noise("b", 300_000))
     repo.put_point(point("aaaaaaaa", kept))
     repo.put_point(point("bbbbbbbb", gone))
-    again = repository.open(place, "secret", clock=time)
+    again = access.open(place, "secret", clock=time)
     again.delete_point(again.point("bbbbbbbb").id)
     prune.prune(again)
     assert check.check(again, read_data=True).problems == ()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from runner.base import clock
 from runner.locations import directory
-from runner.repository import check, prune, repository
+from runner.repository import access, check, prune
 from tests.unit.repository.making import CHEAP, contents, noise, point, put
 
 TOP = Path(__file__).resolve().parents[2]
@@ -20,13 +20,13 @@ EXPORT = """
 import sys
 from runner.base import clock
 from runner.locations import directory
-from runner.repository import repository
+from runner.repository import access
 from tests.e2e.test_many_processes import ROUNDS, chunks
 from tests.unit.repository.making import point, put
 
 who = sys.argv[2]
 for number in range(ROUNDS):
-    repo = repository.open(directory.Directory(sys.argv[1], max_used_percent=100), "secret", clock=clock.SystemClock())
+    repo = access.open(directory.Directory(sys.argv[1], max_used_percent=100), "secret", clock=clock.SystemClock())
     token = f"{who}{number}"
     stored = repo.put_point(point(f"{who * 7}{number}", put(repo, token, *chunks(token), run=token)))
     repo.release_exports(token)
@@ -39,10 +39,10 @@ import sys
 from datetime import timedelta
 from runner.base import clock
 from runner.locations import directory
-from runner.repository import failures, prune, repository
+from runner.repository import access, failures, prune
 
 for _ in range(8):
-    repo = repository.open(directory.Directory(sys.argv[1], max_used_percent=100), "secret", clock=clock.SystemClock())
+    repo = access.open(directory.Directory(sys.argv[1], max_used_percent=100), "secret", clock=clock.SystemClock())
     try:
         prune.prune(repo, unfinished=timedelta(0))
     except failures.RepositoryLocked:
@@ -53,11 +53,11 @@ RESTORE = """
 import sys
 from runner.base import clock
 from runner.locations import directory
-from runner.repository import repository
+from runner.repository import access
 from tests.e2e.test_many_processes import chunks
 from tests.unit.repository.making import contents
 
-repo = repository.open(directory.Directory(sys.argv[1], max_used_percent=100), "secret", clock=clock.SystemClock())
+repo = access.open(directory.Directory(sys.argv[1], max_used_percent=100), "secret", clock=clock.SystemClock())
 for _ in range(25):
     assert contents(repo, repo.point("zzzzzzzz").exports[0].export) == chunks("first")
 """
@@ -71,7 +71,7 @@ def chunks(token: str) -> list[bytes]:
 
 def test_exports_restores_and_prunings_of_several_processes(tmp_path: Path) -> None:
     place = directory.Directory(tmp_path / "repository", max_used_percent=100)
-    repo = repository.create(place, "secret", clock=clock.SystemClock(), kdf=CHEAP)
+    repo = access.create(place, "secret", clock=clock.SystemClock(), kdf=CHEAP)
     repo.put_point(point("zzzzzzzz", put(repo, "first", *chunks("first"))))
     put(repo, "old", *SHARED)
     scripts = [(EXPORT, "a"), (EXPORT, "b"), (PRUNE, "c"), (PRUNE, "d"), (RESTORE, "e")]

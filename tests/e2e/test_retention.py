@@ -12,7 +12,7 @@ import pytest
 from runner.base import clock as clocks
 from runner.locations import object_clients, retention
 from runner.registry import location
-from runner.repository import prune, repository
+from runner.repository import access, prune
 from tests.e2e.test_object_stores import write_profile
 from tests.servers import s3
 from tests.unit.repository.making import CHEAP, contents, noise, point, put
@@ -126,7 +126,7 @@ def test_object_whose_lock_has_ended_is_removed_with_all_versions(
 def test_pruning_keeps_what_is_locked_and_locks_anew_what_is_used(spec: Any) -> None:
     spec["retention"]["period"] = "48h"
     place: Any = object_clients.open_spec(spec)
-    repo = repository.create(place, "secret", clock=clocks.SystemClock(), kdf=CHEAP)
+    repo = access.create(place, "secret", clock=clocks.SystemClock(), kdf=CHEAP)
     kept = put(repo, "kept", noise("kept", 100_000))
     repo.put_point(point("aaaaaaaa", kept))
     (pack,) = [info.name for info in place.list("data/")]
@@ -137,10 +137,10 @@ def test_pruning_keeps_what_is_locked_and_locks_anew_what_is_used(spec: Any) -> 
     before = place.locked_until(pack)
     tomorrow = clocks.FakeClock(datetime.now(UTC) + timedelta(hours=24))
     then = object_clients.open_spec(spec, clock=tomorrow)
-    done = prune.prune(repository.open(then, "secret", clock=tomorrow), unfinished=timedelta(0))
+    done = prune.prune(access.open(then, "secret", clock=tomorrow), unfinished=timedelta(0))
     assert (done.packs_removed, done.packs_locked, done.packs_kept) == (0, 1, 2)
     assert place.locked_until(pack) > before
-    assert contents(repository.open(place, "secret", clock=clocks.SystemClock()), kept) == [noise("kept", 100_000)]
+    assert contents(access.open(place, "secret", clock=clocks.SystemClock()), kept) == [noise("kept", 100_000)]
 
 
 def test_restore_point_is_kept_until_its_lock_ends(

@@ -10,7 +10,7 @@ import pytest
 from runner.base import cancel, clock
 from runner.locations import directory
 from runner.registry.driver import Extent
-from runner.repository import check, repository, volumes
+from runner.repository import access, check, repository, volumes
 from tests.golden.repositories import independent
 from tests.property.test_volumes import BLOCK, MIB, Image, export, restored, same
 from tests.unit.repository.making import CHEAP, START, contents, counted_bytes, noise, point
@@ -27,7 +27,7 @@ VOLUME.blocks[262145] = VOLUME.blocks[262145].ljust(BLOCK, b"\0")
 def write(root: Path) -> repository.Repository:
     """Write the repository, the same on every machine."""
     time = clock.FakeClock(START)
-    repo = repository.create(
+    repo = access.create(
         directory.Directory(root), PASSPHRASE, clock=time, random=counted_bytes("golden"), kdf=CHEAP, workers=1
     )
     with repo.writer(token="stream token", cancel=cancel.CancelToken(), run="7kq2m9xw") as writer:
@@ -57,7 +57,7 @@ def golden_repository(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def test_golden_repository_is_read(golden_repository: Path) -> None:
-    repo = repository.open(directory.Directory(golden_repository), PASSPHRASE, clock=clock.FakeClock())
+    repo = access.open(directory.Directory(golden_repository), PASSPHRASE, clock=clock.FakeClock())
     found = repo.point("abc")
     stream, volume = (reference.export for reference in found.exports)
     assert found == point("abcdefgh", stream, volume)
@@ -118,7 +118,7 @@ def test_reader_written_from_the_document_reads_the_golden_repository(golden_rep
 
 
 def test_changing_a_volume_did_not_move_the_base(golden_repository: Path) -> None:
-    repo = repository.open(directory.Directory(golden_repository), PASSPHRASE, clock=clock.FakeClock())
+    repo = access.open(directory.Directory(golden_repository), PASSPHRASE, clock=clock.FakeClock())
     volume = repo.point("abcdefgh").exports[1]
     assert repo.manifest(volume.export).bytes_read == 65536
     assert volumes.size_of(repo, volume.export) == VOLUME.size_bytes

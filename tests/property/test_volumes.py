@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from runner.base import cancel, clock, ids
 from runner.locations import memory
 from runner.registry.driver import Extent, Incomparable
-from runner.repository import exports, keyslots, repository, volumes
+from runner.repository import access, exports, keyslots, repository, volumes
 from tests import effort
 
 CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
@@ -132,7 +132,7 @@ def export(
 def test_every_way_of_exporting_gives_the_same_map_and_the_same_volume(data: st.DataObject) -> None:
     size = data.draw(st.sampled_from(SIZES))
     new_size = data.draw(st.one_of(st.just(size), st.sampled_from(SIZES)))
-    repo = repository.create(memory.Memory(), "x", clock=clock.FakeClock(), kdf=CHEAP)
+    repo = access.create(memory.Memory(), "x", clock=clock.FakeClock(), kdf=CHEAP)
     old = Image(size)
     apply(old, data.draw(edits(size)))
     first = export(repo, old, "first")
@@ -149,7 +149,7 @@ def test_every_way_of_exporting_gives_the_same_map_and_the_same_volume(data: st.
 
 @pytest.mark.parametrize("size", SIZES)
 def test_volume_of_another_size_than_its_base_is_exported_whole(size: int) -> None:
-    repo = repository.create(memory.Memory(), "x", clock=clock.FakeClock(), kdf=CHEAP)
+    repo = access.create(memory.Memory(), "x", clock=clock.FakeClock(), kdf=CHEAP)
     old = Image(
         size, {n: b"\1" * min(BLOCK, size - n * BLOCK) + bytes(max(0, (n + 1) * BLOCK - size)) for n in ends(size)}
     )
@@ -174,7 +174,7 @@ def check_all_ways(
 
 
 def test_data_that_a_shrinking_volume_loses_within_its_last_chunk_is_lost() -> None:
-    repo = repository.create(memory.Memory(), "x", clock=clock.FakeClock(), kdf=CHEAP)
+    repo = access.create(memory.Memory(), "x", clock=clock.FakeClock(), kdf=CHEAP)
     old = Image(65_536, {8: b"\1" * BLOCK})
     first = export(repo, old, "first")
     check_all_ways(repo, old.cut(20_000), first.export, iter(()))

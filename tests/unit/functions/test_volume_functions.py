@@ -15,7 +15,7 @@ from runner.base import cancel, clock, errors, ids
 from runner.functions import delete_snapshot, export_snapshot, restore_volume, snapshot_volume
 from runner.locations import memory as memory_location
 from runner.registry import driver as drivers
-from runner.repository import failures, keyslots, repository
+from runner.repository import access, failures, keyslots, repository
 from runner.storage.file import driver as file_driver
 from runner.storage.memory import driver as memory_driver
 from runner.testing import faults, phase_context
@@ -31,7 +31,7 @@ def fake() -> clock.FakeClock:
 
 @pytest.fixture
 def repo(fake: clock.FakeClock) -> repository.Repository:
-    return repository.create(memory_location.Memory(clock=fake), "correct horse", clock=fake, kdf=CHEAP)
+    return access.create(memory_location.Memory(clock=fake), "correct horse", clock=fake, kdf=CHEAP)
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,7 @@ from runner.functions import export_volume, restore_volume, snapshot_volume, tre
 from runner.locations import memory as memory_location
 from runner.registry import driver as drivers
 from runner.registry import estimates
-from runner.repository import keyslots, repository, volume_update, volumes
+from runner.repository import access, keyslots, repository, volume_update, volumes
 from runner.storage.file import driver as file_driver
 from runner.storage.memory import driver as memory_driver
 from runner.testing import phase_context
@@ -40,7 +40,7 @@ class Counting(memory_location.Memory):
 
 @pytest.fixture
 def repo() -> repository.Repository:
-    return repository.create(Counting(), "secret", clock=clock.FakeClock(), kdf=CHEAP, workers=2)
+    return access.create(Counting(), "secret", clock=clock.FakeClock(), kdf=CHEAP, workers=2)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from runner.keyservices import vault_transit
 from runner.registry import key_service
-from runner.repository import keys, repository, unlocking
+from runner.repository import access, keys, unlocking
 from tests.servers import openbao
 from tests.unit.repository.making import make
 
@@ -49,7 +49,7 @@ def test_repository_opens_with_a_token_that_may_do_nothing_else(server: openbao.
         repo, next(info.slot for info in keys.slots(repo) if info.slot != slot.slot), {slot.kind: service(server)}
     )
     means = unlocking.Means(passphrase=nothing, services={slot.kind: service(server, token)})
-    assert repository.open(repo.location, means, clock=repo.clock).id == repo.id
+    assert access.open(repo.location, means, clock=repo.clock).id == repo.id
 
 
 def test_key_that_is_rotated_still_opens_and_one_that_is_too_old_does_not(server: openbao.OpenBao) -> None:

@@ -11,7 +11,7 @@ from runner.base import cancel, clock, ids
 from runner.locations import memory
 from runner.model import restore_point
 from runner.registry.location import Location
-from runner.repository import keyslots, repository
+from runner.repository import access, keyslots, repository
 
 CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
 START = datetime.fromisoformat("2026-11-24T12:00:00+00:00")
@@ -21,12 +21,12 @@ def make(location: Location | None = None, **options: object) -> repository.Repo
     """Make a repository, in memory if nothing else is said."""
     where = location or memory.Memory()
     time = clock.FakeClock(START)
-    return repository.create(where, "secret", **{"clock": time, "kdf": CHEAP, "workers": 2, **options})  # type: ignore[arg-type]
+    return access.create(where, "secret", **{"clock": time, "kdf": CHEAP, "workers": 2, **options})  # type: ignore[arg-type]
 
 
 def reopen(repo: repository.Repository) -> repository.Repository:
     """Open the same repository as another process would."""
-    return repository.open(repo.location, "secret", clock=repo.clock)
+    return access.open(repo.location, "secret", clock=repo.clock)
 
 
 def counted_bytes(seed: str = "") -> Callable[[int], bytes]:

@@ -11,7 +11,7 @@ import pytest
 from runner.base import cancel, errors
 from runner.locations import memory
 from runner.registry.location import ObjectMissing
-from runner.repository import check, expired, failures, keys, locks, prune, repository, verifying, volumes
+from runner.repository import access, check, expired, failures, keys, locks, prune, repository, verifying, volumes
 from runner.testing import faults
 from tests import effort
 from tests.property.test_volumes import Image, export
@@ -52,7 +52,7 @@ def assert_found(name: str, data: bytes | None) -> None:
     """Assert that a changed object is found, by opening the repository or by checking it."""
     location = copy(name, data)
     try:
-        repo = repository.open(location, "secret", clock=make().clock)
+        repo = access.open(location, "secret", clock=make().clock)
     except errors.RunnerError as problem:
         found = problem.code
     else:
@@ -82,7 +82,7 @@ def restorable(location: memory.Memory, name: str) -> bool:
 
 def refusal(location: memory.Memory, name: str) -> errors.RunnerError | None:
     """Return why a restore point does not come back; None if it comes back as it was."""
-    repo = repository.open(location, "secret", clock=make().clock)
+    repo = access.open(location, "secret", clock=make().clock)
     try:
         for reference in repo.point(name).exports:
             manifest = repo.manifest(reference.export)
@@ -118,7 +118,7 @@ def test_whole_repository_has_no_problems() -> None:
 
 
 def reopen_copy() -> repository.Repository:
-    return repository.open(copy(), "secret", clock=make().clock)
+    return access.open(copy(), "secret", clock=make().clock)
 
 
 @pytest.mark.parametrize("name", sorted(objects()), ids=lambda name: name[:12])
@@ -162,7 +162,7 @@ def test_missing_index_segment_is_found_if_anybody_needs_it_and_keeps_no_restore
     for name in objects():
         if name.startswith("index/"):
             location = copy(name)
-            report = check.check(repository.open(location, "secret", clock=make().clock), read_data=True)
+            report = check.check(access.open(location, "secret", clock=make().clock), read_data=True)
             assert [refusal(location, each) for each in ("aaaaaaaa", "bbbbbbbb")] == [None, None]
             assert report.conditions == ()
             assert [problem.object for problem in report.problems] in ([], ["index/"])
@@ -176,7 +176,7 @@ def test_check_without_data_finds_what_is_not_within_a_chunk() -> None:
     pack = max((name for name in objects() if name.startswith("data/")), key=lambda name: len(objects()[name]))
     data = objects()[pack]
     for changed, found in ((flipped(data, 5), False), (flipped(data, len(data) - 30), True), (data[:-1], True)):
-        repo = repository.open(copy(pack, changed), "secret", clock=make().clock)
+        repo = access.open(copy(pack, changed), "secret", clock=make().clock)
         assert bool(check.check(repo, read_data=False).problems) == found
 
 
@@ -185,7 +185,7 @@ def test_damaged_slot_is_found_when_another_one_opens_the_repository() -> None:
     slot = next(info.name for info in repo.location.list("keys/"))
     keys.add(repo, "other", kdf=CHEAP)
     repo.location.put(slot, [flipped(objects()[slot], 30)], overwrite=True)
-    opened = repository.open(repo.location, "other", clock=repo.clock)
+    opened = access.open(repo.location, "other", clock=repo.clock)
     assert [problem.object for problem in check.check(opened, read_data=False).problems] == [slot]
 
 
@@ -197,7 +197,7 @@ def test_verifying_an_export_reads_all_of_it_and_finds_damage() -> None:
         ) == (2400 if repo.manifest(reference.export).kind == "stream" else 2 * 65_536 + 77 + 3 * 4096)
     for name in objects():
         if name.startswith("data/"):
-            broken = repository.open(copy(name, flipped(objects()[name], 3)), "secret", clock=repo.clock)
+            broken = access.open(copy(name, flipped(objects()[name], 3)), "secret", clock=repo.clock)
             failed = 0
             for reference in broken.point("bbbbbbbb").exports:
                 try:
@@ -231,6 +231,6 @@ def read_only() -> faults.FaultyLocation:
 
 
 def test_a_read_only_location_is_checked() -> None:
-    report = check.check(repository.open(read_only(), "secret", clock=make().clock), read_data=True)
+    report = check.check(access.open(read_only(), "secret", clock=make().clock), read_data=True)
     assert report.problems == ()
     assert report.bytes_read > 0

@@ -13,6 +13,7 @@ import pytest
 from runner.base import cancel, ids
 from runner.registry import driver
 from runner.repository import (
+    access,
     bases,
     check,
     crypto,
@@ -188,7 +189,7 @@ def files(tmp_path: Path) -> tuple[tree_samples.Bench, Path]:
 
 
 def opened(bench: tree_samples.Bench) -> repository.Repository:
-    return repository.open(bench.repo.location, "passphrase", clock=bench.repo.clock)
+    return access.open(bench.repo.location, "passphrase", clock=bench.repo.clock)
 
 
 def assert_comes_back(bench: tree_samples.Bench, export: ids.ExportId, top: Path) -> None:

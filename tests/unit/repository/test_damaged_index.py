@@ -9,6 +9,7 @@ import pytest
 
 from runner.base import cancel
 from runner.repository import (
+    access,
     check,
     crypto,
     failures,
@@ -66,7 +67,7 @@ def damage_segment(repo: repository.Repository, how: str, name: str) -> None:
 def watching(repo: repository.Repository) -> tuple[repository.Repository, list[str]]:
     """Return the repository as another process would open it, and what it is told."""
     told: list[str] = []
-    opened = repository.open(
+    opened = access.open(
         repo.location, "secret", clock=repo.clock, on_damage=lambda problem: told.append(problem.message)
     )
     return opened, told

@@ -11,7 +11,7 @@ import pytest
 
 from runner.base import cancel, clock, errors, owner
 from runner.locations import memory
-from runner.repository import check, failures, packs, prune, repository
+from runner.repository import access, check, failures, packs, prune, repository
 from tests import effort
 from tests.unit.repository import unreliable
 from tests.unit.repository.making import START, contents, make, noise, point, put
@@ -178,7 +178,7 @@ def test_an_interrupted_export_does_not_send_again_what_arrived(fail_at: int) ->
         put(repo, "a", *chunks)
     before = place.arrived
     assert before > (fail_at - 4) * 48_000
-    again = repository.open(place, "secret", clock=repo.clock)
+    again = access.open(place, "secret", clock=repo.clock)
     made = put(again, "a", *chunks)
     assert place.arrived < undisturbed.arrived + 2000
     assert contents(again, made) == chunks
@@ -216,7 +216,7 @@ def test_a_killed_export_sends_again_no_more_than_the_last_minute(minutes: int) 
         repo.clock.advance(60 * minutes)  # type: ignore[attr-defined]
     before = place.arrived
     assert before > 300_000
-    put(repository.open(place, "secret", clock=repo.clock), "a", *chunks)
+    put(access.open(place, "secret", clock=repo.clock), "a", *chunks)
     sent_twice = place.arrived - 200 * 3000
     assert (sent_twice < 250_000) == (minutes > 0)
 
@@ -234,5 +234,5 @@ def test_an_export_that_lost_its_lock_leaves_nothing_to_rely_on() -> None:
 
     with pytest.raises(failures.RepositoryLocked):
         asleep()
-    assert put(repository.open(place, "secret", clock=repo.clock), "a", noise("1", 3000))
+    assert put(access.open(place, "secret", clock=repo.clock), "a", noise("1", 3000))
     assert place.arrived > 60 * 3000

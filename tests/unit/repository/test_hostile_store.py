@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from runner.base import clock, owner
 from runner.locations import memory
-from runner.repository import check, encoding, failures, keys, keyslots, locks, prune, repository
+from runner.repository import access, check, encoding, failures, keys, keyslots, locks, prune, repository
 from tests.unit.repository import tree_samples
 from tests.unit.repository.making import CHEAP, START, contents, counted_bytes, make, noise, point, put, reopen
 
@@ -30,7 +30,7 @@ def restored(stored: dict[str, bytes], repo: repository.Repository) -> repositor
     place = memory.Memory(clock=repo.clock)
     for name, data in stored.items():
         place.put(name, [data])
-    return repository.open(place, "secret", clock=repo.clock)
+    return access.open(place, "secret", clock=repo.clock)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_removed_key_slot_that_is_put_back_opens_again(filled: repository.Reposi
 
 def _opens(repo: repository.Repository, passphrase: str) -> bool:
     try:
-        return repository.open(repo.location, passphrase, clock=repo.clock).id == repo.id
+        return access.open(repo.location, passphrase, clock=repo.clock).id == repo.id
     except failures.WrongPassphrase:
         return False
 
@@ -193,7 +193,7 @@ def test_replayed_mark_of_a_deletion_does_not_hide_an_export_that_was_made_anew(
 def test_whoever_removed_a_passphrase_has_not_changed_the_key(filled: repository.Repository) -> None:
     master = filled.keys.master
     keys.change(filled, "secret", "new", kdf=CHEAP)
-    assert repository.open(filled.location, "new", clock=filled.clock).keys.master == master
+    assert access.open(filled.location, "new", clock=filled.clock).keys.master == master
 
 
 def test_every_test_that_the_page_names_exists() -> None:

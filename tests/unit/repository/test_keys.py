@@ -6,13 +6,13 @@ import cbor2
 import pytest
 
 from runner.base import errors
-from runner.repository import encoding, failures, keys, keyslots, repository, stats
+from runner.repository import access, encoding, failures, keys, keyslots, repository, stats
 from tests.unit.repository.making import CHEAP, make, noise, point, put
 
 
 def opens(repo: repository.Repository, passphrase: str) -> bool:
     try:
-        return repository.open(repo.location, passphrase, clock=repo.clock).id == repo.id
+        return access.open(repo.location, passphrase, clock=repo.clock).id == repo.id
     except failures.WrongPassphrase:
         return False
 

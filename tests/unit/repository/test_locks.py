@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from runner.base import cancel, clock, owner
 from runner.locations import directory, memory
 from runner.registry import location as locations
-from runner.repository import encoding, failures, locks, prune, repository
+from runner.repository import access, encoding, failures, locks, prune, repository
 from runner.testing import faults
 from tests.unit.repository.making import CHEAP, START, make, put, reopen
 
@@ -144,13 +144,13 @@ def test_listing_that_lags_is_waited_for() -> None:
 
 def test_killed_export_leaves_a_lock_that_the_next_pruning_removes(tmp_path: object) -> None:
     location = directory.Directory(f"{tmp_path}/repository")
-    repo = repository.create(location, "secret", clock=clock.SystemClock(), kdf=CHEAP)
+    repo = access.create(location, "secret", clock=clock.SystemClock(), kdf=CHEAP)
     script = (
         "import os, signal, sys\n"
         "from runner.base import cancel, clock\n"
         "from runner.locations import directory\n"
-        "from runner.repository import repository\n"
-        "repo = repository.open(directory.Directory(sys.argv[1]), 'secret', clock=clock.SystemClock())\n"
+        "from runner.repository import access\n"
+        "repo = access.open(directory.Directory(sys.argv[1]), 'secret', clock=clock.SystemClock())\n"
         "with repo.writer(token='t', cancel=cancel.CancelToken()) as writer:\n"
         "    list(writer.add_all([os.urandom(1_000_000) for _ in range(40)]))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

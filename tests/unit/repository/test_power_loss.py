@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from runner.base import clock, errors, files, owner
 from runner.locations import directory
-from runner.repository import check, packs, prune, repository
+from runner.repository import access, check, packs, prune, repository
 from tests import effort
 from tests.unit.locations.power import Disk, PowerLoss
 from tests.unit.repository.making import CHEAP, START, contents, noise, point, put
@@ -33,7 +33,7 @@ class Machine:
         self.dropped: set[str] = set()
 
     def work(self) -> None:
-        repo = repository.create(self.place, "secret", clock=clock.FakeClock(START), kdf=CHEAP, workers=1)
+        repo = access.create(self.place, "secret", clock=clock.FakeClock(START), kdf=CHEAP, workers=1)
         self.finished.add("")
         for name in "ab":
             self.backup(repo, name)
@@ -90,7 +90,7 @@ def assert_whole(machine: Machine, root: Path) -> None:
     place = directory.Directory(root / "repository", max_used_percent=100)
     if not machine.finished:
         return
-    repo = repository.open(place, "secret", clock=clock.FakeClock(START), workers=1)
+    repo = access.open(place, "secret", clock=clock.FakeClock(START), workers=1)
     found = {stored.id[0]: stored for stored in repo.points()}
     assert found.keys() >= machine.finished - machine.given_up - {""}
     assert not machine.dropped & found.keys()

@@ -10,7 +10,7 @@ import pytest
 from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.registry import location as locations
-from runner.repository import check, failures, prune, repository, stages
+from runner.repository import access, check, failures, prune, repository, stages
 from runner.testing import faults
 from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
@@ -337,7 +337,7 @@ def test_the_exports_of_a_run_that_has_ended_are_not_kept() -> None:
 
 def test_a_clock_that_is_wrong_here_takes_nothing_from_a_run_that_waits() -> None:
     repo, _ = at_work(b"data")
-    other = repository.open(repo.location, "secret", clock=clock.FakeClock(START + timedelta(days=400)))
+    other = access.open(repo.location, "secret", clock=clock.FakeClock(START + timedelta(days=400)))
     assert prune.prune(other).exports_kept == 1
 
 

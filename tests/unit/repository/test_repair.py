@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from runner.locations import memory
-from runner.repository import check, check_packs, crypto, failures, locks, losses, prune, records, repair, repository
+from runner.repository import (
+    access,
+    check,
+    check_packs,
+    crypto,
+    failures,
+    locks,
+    losses,
+    prune,
+    records,
+    repair,
+    repository,
+)
 from tests import effort
 from tests.property.test_volumes import Image, export
 from tests.unit.repository import tree_samples
@@ -20,7 +32,7 @@ COMPLETE = losses.Condition.COMPLETE
 
 
 def opened(location: memory.Memory) -> repository.Repository:
-    return repository.open(location, "secret", clock=make().clock)
+    return access.open(location, "secret", clock=make().clock)
 
 
 def assert_repaired(name: str, data: bytes | None) -> repair.RepairResult:

@@ -10,7 +10,7 @@ import pytest
 from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.registry import location as locations
-from runner.repository import config, encoding, failures, keyslots, prune, repository
+from runner.repository import access, config, encoding, failures, keyslots, prune
 from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
 
@@ -39,14 +39,14 @@ def test_repository_opens_with_its_passphrase() -> None:
 def test_wrong_passphrase_is_refused() -> None:
     repo = make()
     with pytest.raises(failures.WrongPassphrase) as caught:
-        repository.open(repo.location, "other", clock=repo.clock)
+        access.open(repo.location, "other", clock=repo.clock)
     assert caught.value.code == "RT412"
     assert "other" not in str(caught.value)
 
 
 def test_location_without_repository_is_refused() -> None:
     with pytest.raises(failures.RepositoryMissing):
-        repository.open(memory.Memory(), "x", clock=clock.FakeClock())
+        access.open(memory.Memory(), "x", clock=clock.FakeClock())
 
 
 def test_second_repository_at_one_location_is_refused_and_the_first_stays_as_it_was() -> None:

@@ -13,7 +13,7 @@ import pytest
 import runner
 from runner.base import clock as clocks
 from runner.locations import directory
-from runner.repository import repository, tree_restore
+from runner.repository import access, tree_restore
 from tests.unit.repository import tree_samples
 
 TOKEN = "t" * 32
@@ -22,7 +22,7 @@ import os, signal, sys
 from pathlib import Path
 from runner.base import clock
 from runner.locations import directory
-from runner.repository import repository
+from runner.repository import access
 from tests.unit.repository import tree_samples
 
 scratch, export, last = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -34,7 +34,7 @@ def meddle():
     if looks == last:
         os.kill(os.getpid(), signal.SIGKILL)
 
-repo = repository.open(directory.Directory(scratch / "repository"), "passphrase", clock=clock.SystemClock())
+repo = access.open(directory.Directory(scratch / "repository"), "passphrase", clock=clock.SystemClock())
 bench = tree_samples.Bench(scratch, repo)
 bench.cancel = tree_samples.Meddling(meddle)
 bench.restore(export, scratch / "restored" / "target")
@@ -59,7 +59,7 @@ def prepare(scratch: Path, *, exists: bool) -> tree_samples.Bench:
         (scratch / "source" / "below" / str(number)).write_bytes(bytes([number]) * 1000)
     (scratch / "source" / "below").chmod(0o555)
     place = directory.Directory(scratch / "repository")
-    repo = repository.create(place, "passphrase", clock=clocks.SystemClock(), kdf=tree_samples.CHEAP)
+    repo = access.create(place, "passphrase", clock=clocks.SystemClock(), kdf=tree_samples.CHEAP)
     (scratch / "restored").mkdir()
     if exists:
         (scratch / "restored" / "target").mkdir()

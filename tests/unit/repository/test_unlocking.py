@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import aead
 
 from runner.base import codes, errors
 from runner.registry import key_service
-from runner.repository import encoding, failures, keys, keyslots, repository, unlocking
+from runner.repository import access, encoding, failures, keys, keyslots, repository, unlocking
 from tests.unit.repository.making import CHEAP, make, noise, put
 
 
@@ -53,7 +53,7 @@ def means(
 
 
 def reopened(repo: repository.Repository, by: unlocking.Means) -> str:
-    return repository.open(repo.location, by, clock=repo.clock).id
+    return access.open(repo.location, by, clock=repo.clock).id
 
 
 def test_a_service_opens_the_repository_without_a_passphrase() -> None:

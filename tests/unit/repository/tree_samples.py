@@ -16,6 +16,7 @@ from runner.base import clock as clocks
 from runner.base import ids, temporary
 from runner.locations import memory
 from runner.repository import (
+    access,
     exports,
     keyslots,
     repository,
@@ -34,7 +35,7 @@ CHEAP = keyslots.KdfCost(memory_kib=8, iterations=1, lanes=1)
 
 def new_repository(clock: clocks.Clock | None = None) -> repository.Repository:
     """Make a repository in memory; with a clock far from the machine's own, no file ever looks new."""
-    return repository.create(memory.Memory(), "passphrase", clock=clock or clocks.SystemClock(), kdf=CHEAP)
+    return access.create(memory.Memory(), "passphrase", clock=clock or clocks.SystemClock(), kdf=CHEAP)
 
 
 @dataclass

@@ -38,7 +38,7 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
         packs_rewritten: Packs of which a part was needed, which was packed anew.
         packs_condemned: Packs that nothing needs so far but that are still there, for the same reason.
         packs_spared: Packs that an earlier pruning had condemned and that somebody has come to need since.
-        packs_locked: Packs among those kept that nothing needs, but whose retention has not ended.
+        packs_locked: Packs among those kept that nothing needs, but whose retention or legal hold has not ended.
         bytes_freed: By how much the packs became smaller together.
         bytes_condemned: How large the condemned packs are.
         bytes_kept: How large the packs are that stay.
@@ -155,9 +155,10 @@ class _Prune:
         last = first
         if sentence.ripe and survey.listing(self._repo) != first.listing:
             last = self._survey(condemnations)
+        refused: set[bytes] = set()
         if not self._dry_run:
-            removing.Remover(self._repo, self._lock, self._rules, self._report).remove(sentence.ripe, last)
-        return self._result(first, last, sentence)
+            refused = removing.Remover(self._repo, self._lock, self._rules, self._report).remove(sentence.ripe, last)
+        return self._result(first, last, sentence, refused)
 
     def _look(self) -> locks.Seen:
         return locks.look(self._repo.location, self._repo.keys, self._repo.random)
@@ -183,12 +184,12 @@ class _Prune:
         blockers = tuple(str(holders[name]) for name in sorted(names))
         return _Sentence(ripe=ripe, waiting=waiting, waiting_for=blockers)
 
-    def _result(self, first: Survey, last: Survey, sentence: _Sentence) -> PruneResult:
+    def _result(self, first: Survey, last: Survey, sentence: _Sentence, refused: set[bytes]) -> PruneResult:
         ripe, waiting = condemned.together(sentence.ripe), condemned.together(sentence.waiting)
         known = {**last.packs, **first.packs}
         # What was packed anew, or would be, still looked needed when that was decided.
         moved = self._condemner.rewritten if self._dry_run else set()
-        gone = removing.unneeded(ripe, last) | (moved & ripe.packs)
+        gone = (removing.unneeded(ripe, last) | (moved & ripe.packs)) - refused
         left = removing.unneeded(waiting, last) | (self._condemner.rewritten & waiting.packs)
         kept = frozenset(first.packs) - gone - left
         freed = sum(known[salt].size for salt in gone) - sum(each.moved for each in sentence.ripe)
@@ -200,8 +201,8 @@ class _Prune:
             packs_rewritten=len(self._condemner.rewritten),
             packs_removed=len(gone - self._condemner.rewritten),
             packs_condemned=len(left),
-            packs_spared=len((ripe.packs & frozenset(last.packs)) - gone),
-            packs_locked=len(self._condemner.locked),
+            packs_spared=len((ripe.packs & frozenset(last.packs)) - gone - refused),
+            packs_locked=len(self._condemner.locked | refused),
             bytes_freed=max(0, freed),
             bytes_condemned=sum(known[salt].size for salt in left),
             bytes_kept=sum(known[salt].size for salt in kept),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Sequence
 
+from runner.registry import location as locations
 from runner.repository import (
     compaction,
     condemned,
@@ -39,8 +40,12 @@ class Remover:
         self._rules = rules
         self._report = report
 
-    def remove(self, condemnations: Sequence[condemned.Condemnation], found: survey.Survey) -> None:
-        """Remove what they name and nothing needs, and the condemnations themselves."""
+    def remove(self, condemnations: Sequence[condemned.Condemnation], found: survey.Survey) -> set[bytes]:
+        """Remove what they name and nothing needs, and the condemnations themselves.
+
+        Returns:
+            The packs that the location would not let go.
+        """
         ripe = condemned.together(condemnations)
         gone = unneeded(ripe, found)
         gone -= retaining.locked_packs(self._repo.location, gone)
@@ -52,14 +57,24 @@ class Remover:
         self._refuse_named(gone)
         compaction.remove_replaced(self._repo, self._lock)
         self._lock.confirm()
-        for number, salt in enumerate(gone, 1):
-            self._repo.location.delete(records.pack_name(salt))
-            self._report(stages.Stage.REMOVING, number, len(gone))
+        refused = self._delete(gone)
         self._forget(condemnations, ripe)
         named = {segment.lock for segment in (*self._repo.index.parts, *self._repo.index.replaced)}
         expired.forget(self._repo.location, self._rules.now, named=named)
         self._extend(found, gone)
         self._repo.location.sweep()
+        return refused
+
+    def _delete(self, gone: Collection[bytes]) -> set[bytes]:
+        """Remove packs; what is under a legal hold, of which no date tells, is left for a later pruning."""
+        refused = set()
+        for number, salt in enumerate(gone, 1):
+            try:
+                self._repo.location.delete(records.pack_name(salt))
+            except locations.ObjectLocked:
+                refused.add(salt)
+            self._report(stages.Stage.REMOVING, number, len(gone))
+        return refused
 
     def _hide(self, manifests: Iterable[deletions.Place], found: survey.Survey) -> None:
         """Hide what goes: interrupted from here on, no export is found of which a part is gone."""

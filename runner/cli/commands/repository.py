@@ -153,7 +153,7 @@ def _pruned(done: pruning.PruneResult, *, dry_run: bool) -> Iterator[str]:
     yield (
         f"kept {quantities.bytes_for_people(done.bytes_kept)}: {phrases.count(done.packs_kept, 'pack')}, "
         f"{phrases.count(done.chunks_kept, 'chunk')} needed"
-        + (f"; {done.packs_locked} of these packs are locked by their retention" if done.packs_locked else "")
+        + (f"; {done.packs_locked} of these packs are locked by a retention or legal hold" if done.packs_locked else "")
     )
     if done.packs_spared:
         yield f"{phrases.count(done.packs_spared, 'pack')} condemned earlier and needed again since, so kept"

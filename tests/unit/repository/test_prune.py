@@ -425,6 +425,38 @@ def test_locked_packs_are_left_for_a_later_pruning() -> None:
     assert contents(reopen(repo), kept) == [noise("kept", 100_000)]
 
 
+class Held(memory.Memory):
+    """A location that holds what it has until a test releases it, and tells nobody before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = True
+
+    def delete(self, name: str) -> None:
+        if self.held and name.startswith("data/"):
+            raise locations.ObjectLocked(f"{name} is under a legal hold")
+        super().delete(name)
+
+
+def test_packs_under_a_legal_hold_are_left_for_a_later_pruning() -> None:
+    place = Held()
+    repo = make(place)
+    kept = put(repo, "kept", noise("kept", 100_000))
+    put(repo, "dropped", noise("dropped", 100_000))
+    put(repo, "dropped too", noise("dropped too", 100_000))
+    repo.put_point(point("aaaaaaaa", kept))
+
+    for _ in range(2):
+        found = prune.prune(repo, unfinished=timedelta(0))
+        assert (found.packs_removed, found.packs_locked, found.packs_kept) == (0, 2, 3)
+        assert (found.packs_spared, found.bytes_freed) == (0, 0)
+    place.held = False
+    last = prune.prune(reopen(repo), unfinished=timedelta(0))
+    assert (last.packs_removed, last.packs_locked, last.packs_kept) == (2, 0, 1)
+    assert contents(reopen(repo), kept) == [noise("kept", 100_000)]
+    assert len(list(place.list("data/"))) == 1
+
+
 def test_locks_of_what_restore_points_use_are_extended_and_no_others() -> None:
     place = Locking()
     repo = make(place)

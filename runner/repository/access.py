@@ -7,7 +7,7 @@ import contextlib
 from runner.base import clock as clocks
 from runner.base import ids
 from runner.registry import location as locations
-from runner.repository import config, crypto, keyslots, points, recovery, repository, unlocking
+from runner.repository import config, crypto, damage, keyslots, points, recovery, repository, unlocking
 from runner.repository import index as indexes
 
 
@@ -57,7 +57,7 @@ def open(
     clock: clocks.Clock,
     random: ids.RandomBytes = ids.random_bytes,
     workers: int | None = None,
-    on_damage: indexes.OnDamage = lambda _: None,
+    on_damage: damage.OnDamage = lambda _: None,
     watch: recovery.Watch = recovery.unwatched,
 ) -> repository.Repository:
     """Open a repository with a passphrase, or with whatever is at hand.

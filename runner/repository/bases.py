@@ -38,13 +38,13 @@ def build(
             found, reason = _find(repo, base)
         if found is not None:
             made = make(found, "")
-            repo.index.refuse_damage()
+            repo.index.damage.refuse()
             return made
     except failures.RepositoryDamaged as problem:
         # Otherwise the new export would refer to what is damaged as soon as it reads the same.
         pack = records.salt_of(problem.context.get("object", ""))
         if pack is not None:
-            repo.index.distrust(pack)
+            repo.index.trust.distrust(pack)
         reason = f"the earlier export {base} cannot be relied on: {problem.message}"
         warn(f"everything is read, because {reason}")
     return make(None, reason)
@@ -55,7 +55,7 @@ def _find(repo: Repository, base: ids.ExportId) -> tuple[exports.Manifest | None
         found = repo.manifest(base, to_keep=True)
     except failures.ExportMissing:
         found = None
-    repo.index.refuse_damage()
+    repo.index.damage.refuse()
     return found, f"the earlier export {base} is gone"
 
 
@@ -69,6 +69,6 @@ def fetcher(repo: Repository) -> Callable[[Sequence[bytes]], Iterator[tuple[int,
 
     def fetch(wanted: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
         yield from chunks.fetch(wanted)
-        repo.index.refuse_damage()
+        repo.index.damage.refuse()
 
     return fetch

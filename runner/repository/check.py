@@ -144,10 +144,10 @@ class _Check:
         found = wrong | self._problems
         for needed in concerned.values():
             found = {**needed, **found}
-        for name, problem in self._index.damaged.items():
+        for name, problem in self._index.damage.known.items():
             if name:
                 found.setdefault(index_segments.PREFIX + name, problem.message)
-        if not any(self._index.damaged):
+        if not any(self._index.damage.known):
             for message in filter(None, [self._unnamed, *(unnamed.problem(export).message for export in self._lost)]):
                 found.setdefault(index_segments.PREFIX, message)
         return tuple(
@@ -162,7 +162,7 @@ class _Check:
     def _counts(self, pack: bytes) -> bool:
         """Tell whether a pack is missed: what lost its lock may have stored a segment after its packs were removed."""
         naming = [segment.name for segment in self._index.parts if pack in segment.packs]
-        return not naming or not all(map(self._index.is_suspect, naming))
+        return not naming or not all(segment in self._index.trust.suspect for segment in naming)
 
     def _is_settled(self, before: Sequence[index_segments.Segment]) -> bool:
         """Tell whether no segment was replaced since, so that nothing was pruned either."""

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 from runner.registry import location as locations
-from runner.repository import condemned, crypto, expired, failures, prefixes, records, recovery, segments
+from runner.repository import condemned, crypto, damage, expired, failures, prefixes, records, recovery, segments, trust
 
 Result = TypeVar("Result")
-OnDamage = Callable[[failures.RepositoryDamaged], None]
 
 _CACHED_BLOCKS = 1024
 # Pruning may replace segments while one is being searched; several times in a row it does not.
@@ -49,16 +48,15 @@ class Index:
         *,
         loaded: bool = False,
         strict: bool = False,
-        on_damage: OnDamage = lambda _: None,
+        on_damage: damage.OnDamage = lambda _: None,
         watch: recovery.Watch = recovery.unwatched,
     ) -> None:
         self.watch = watch
         self._location = location
         self._keys = keys
         self._strict = strict
-        self._on_damage = on_damage
-        self._damaged: dict[str, failures.RepositoryDamaged] = {}
-        self._told: set[str] = set()
+        self.damage = damage.Damage(strict=strict, on_damage=on_damage)
+        self.trust = trust.Trust()
         # What packs hold and segments do not name; and which segments these were.
         self._recovered: tuple[segments.Segment, ...] = ()
         self._recovered_beside: tuple[segments.Segment, ...] | None = None
@@ -70,10 +68,7 @@ class Index:
         self._loaded = loaded
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._suspect: frozenset[str] = frozenset()
         self._replaced: tuple[segments.Segment, ...] = ()
-        self._distrusted: set[bytes] = set()
-        self._condemned: condemned.Condemned | failures.RepositoryDamaged = condemned.Condemned()
 
     @property
     def parts(self) -> tuple[segments.Segment, ...]:
@@ -86,20 +81,6 @@ class Index:
     def replaced(self) -> tuple[segments.Segment, ...]:
         """Segments that are there and count no more, because another one replaces them."""
         return self._replaced
-
-    @property
-    def damaged(self) -> Mapping[str, failures.RepositoryDamaged]:
-        """What is known to be wrong, by the name of the segment; of chunks that are in none, by an empty name."""
-        return self._damaged
-
-    def refuse_damage(self) -> None:
-        """Make sure that nothing is known to be wrong.
-
-        Raises:
-            RepositoryDamaged: If a segment is not what was written.
-        """
-        for problem in self.damaged.values():
-            raise problem
 
     def refresh(self) -> None:
         """Take over what others have added or replaced, and what pruning has condemned.
@@ -119,7 +100,7 @@ class Index:
             for segment in self._segments
             if segment.name not in listed and locations.exists(self._location, segments.PREFIX + segment.name)
         ]
-        suspect = self._suspect
+        suspect = self.trust.suspect
         if any(segment.name not in known for segment in found):
             # Last the locks that were taken away: a segment that was there before its lock was taken is as good as any.
             gone = expired.names(self._location)
@@ -128,18 +109,17 @@ class Index:
         replaced = frozenset(name for segment in there if segment.name not in suspect for name in segment.replaces)
         with self._lock:
             self._loaded = True
-            self._condemned = doomed
-            self._suspect = suspect
+            self.trust.condemned = doomed
+            self.trust.suspect = suspect
             kept = tuple(segment for segment in there if segment.name not in replaced)
             self._replaced = tuple(segment for segment in there if segment.name in replaced)
             # The filter first: the old one would say of the new parts that they do not hold what is new in them.
             self._filter = prefixes.PrefixFilter((*kept, *self._recovered))
             self._segments = kept
-            still = {"", *(segment.name for segment in kept)}
-            self._damaged = {name: problem for name, problem in self._damaged.items() if name in still}
+        self.damage.keep({segment.name for segment in kept})
         for name, problem in damaged.items():
             if name not in replaced:
-                self._note(name, problem)
+                self.damage.note(name, problem)
 
     def _list(
         self, known: Mapping[str, segments.Segment]
@@ -155,16 +135,6 @@ class Index:
             except failures.RepositoryDamaged as problem:
                 damaged[name] = problem
         return frozenset(listed), found, damaged
-
-    def _note(self, name: str, problem: failures.RepositoryDamaged) -> None:
-        if self._strict:
-            raise problem
-        with self._lock:
-            self._damaged[name] = problem
-            is_new = name not in self._told
-            self._told.add(name)
-        if is_new:
-            self._on_damage(problem)
 
     @property
     def recovered(self) -> tuple[segments.Segment, ...]:
@@ -183,7 +153,7 @@ class Index:
         self._recover()
         found = self.find_all(chunk, bits)
         if found:
-            self._note("", failures.damaged(segments.PREFIX, f"{_in_no_segment(chunk)}, but in a pack"))
+            self.damage.note("", failures.damaged(segments.PREFIX, f"{_in_no_segment(chunk)}, but in a pack"))
         return found
 
     def is_named(self, chunk: bytes) -> bool:
@@ -216,7 +186,7 @@ class Index:
                 try:
                     yield from segment.records_of(block)
                 except failures.RepositoryDamaged as problem:
-                    self._note(segment.name, problem)
+                    self.damage.note(segment.name, problem)
 
     def _read_condemned(self) -> condemned.Condemned | failures.RepositoryDamaged:
         try:
@@ -289,24 +259,8 @@ class Index:
         """
         return min(self.places(chunk), key=lambda place: rank(place.record.pack), default=None)
 
-    def distrust(self, pack: bytes) -> None:
-        """Let nothing new rely on a pack from now on: something in it is damaged, or all of it is gone."""
-        self._distrusted.add(pack)
-
-    def is_suspect(self, segment: str) -> bool:
-        """Tell whether a segment may be of somebody whose lock had been taken away before."""
-        return segment in self._suspect
-
     def _is_doomed(self, place: Place) -> bool:
-        record, doomed = place.record, self._condemned
-        if isinstance(doomed, failures.RepositoryDamaged):
-            raise doomed
-        if place.segment in self._suspect or record.pack in self._distrusted or self._is_recovered(place):
-            return True
-        if record.kind == crypto.Kind.MANIFEST:
-            # Its pack may be condemned because it was packed anew; the export is as good as before.
-            return (record.pack, record.ordinal) in doomed.manifests
-        return record.pack in doomed.packs
+        return not self.trust.is_given(place.segment, place.record) or self._is_recovered(place)
 
     def _first(self, chunk: bytes, accept: Callable[[Place], bool]) -> Place | None:
         """Look first where the last one was found: what was stored together is mostly looked for together."""
@@ -330,7 +284,7 @@ class Index:
                 try:
                     record = segment.record(self._block(segment, number // segments.BLOCK), number)
                 except failures.RepositoryDamaged as problem:
-                    self._note(segment.name, problem)
+                    self.damage.note(segment.name, problem)
                     continue
                 yield segment, Place(segment.name, number, record)
 

@@ -85,7 +85,7 @@ class Remover:
     def _refuse_named(self, gone: Collection[bytes]) -> None:
         """Make sure that no segment names what goes: should the new one be lost again, those that it replaced count."""
         for segment in self._repo.index.parts:
-            if not self._repo.index.is_suspect(segment.name) and not set(segment.packs).isdisjoint(gone):
+            if segment.name not in self._repo.index.trust.suspect and not set(segment.packs).isdisjoint(gone):
                 raise failures.damaged(segments.PREFIX, "a segment that was just stored is missing")
 
     def _forget(self, condemnations: Sequence[condemned.Condemnation], ripe: condemned.Condemned) -> None:

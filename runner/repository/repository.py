@@ -91,7 +91,7 @@ class Repository:
     def _must_be_there(self, export: ids.ExportId) -> bool:
         """Tell whether an export that the index does not name is worth looking for in the packs."""
         return (
-            bool(self.index.damaged)
+            bool(self.index.damage.known)
             or any(mark.is_stored and mark.export == export for mark in pending.read_all(self.location, self.keys))
             or any(
                 reference.export == export
@@ -208,7 +208,7 @@ class Repository:
             return
         self.index.refresh()
         # A place that cannot be found could not be marked.
-        self.index.refuse_damage()
+        self.index.damage.refuse()
         found = list(self.index.find_all(bits, exports.EXPORT_ID_BITS))
         places = [(record.pack, record.ordinal) for record in found if record.kind == crypto.Kind.MANIFEST]
         # First, because a mark of an export that pruning has removed looks as if the index had lost it.
@@ -244,7 +244,7 @@ class Repository:
         except failures.ExportMissing:
             # Where the index has lost it, it may be in a pack, and count again when that was repaired.
             self.manifest(export)
-            self.index.refuse_damage()
+            self.index.damage.refuse()
             raise
 
     def _put_point(self, name: str, point: RestorePoint) -> RestorePoint:

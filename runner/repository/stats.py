@@ -85,7 +85,7 @@ def collect(repo: repository.Repository, progress: Progress = lambda *_: None) -
         RepositoryDamaged: If the index or a manifest is damaged.
     """
     repo.index.refresh()
-    repo.index.refuse_damage()
+    repo.index.damage.refuse()
     count: Counter[str] = Counter()
     for info in repo.location.list(""):
         top = info.name.partition("/")[0]

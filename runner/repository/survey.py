@@ -180,7 +180,7 @@ class _Surveyor:
     def _suspect(self) -> dict[str, frozenset[deletions.Place]]:
         found = {}
         for segment in self._segments:
-            if self._repo.index.is_suspect(segment.name):
+            if segment.name in self._repo.index.trust.suspect:
                 places = ((record.pack, record.ordinal) for record in segment)
                 found[segment.name] = frozenset(place for place in places if place in self._found.dead)
         return found
@@ -213,7 +213,7 @@ class _Surveyor:
 
     def _is_trusted(self, place: indexes.Place, manifest: exports.Manifest) -> bool:
         """Tell whether nothing of an export was removed; if its maker may have lost its lock, look at all of it."""
-        if not self._repo.index.is_suspect(place.segment):
+        if place.segment not in self._repo.index.trust.suspect:
             return True
         problems: list[failures.RepositoryDamaged] = []
         walk = marks.Marks(self._repo.index, self._rank).walk(

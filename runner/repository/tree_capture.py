@@ -84,7 +84,7 @@ def _pages_of(repo: Repository, manifest: exports.Manifest | None) -> Generator[
     if manifest is not None and manifest.kind == tree_entries.KIND:
         for page in tree_base.pages(repo.reader(), tree_entries.nodes_of(manifest)):
             # What is damaged is noticed before the end of the walk.
-            repo.index.refuse_damage()
+            repo.index.damage.refuse()
             yield page
 
 

@@ -250,7 +250,7 @@ def test_of_a_chunk_that_was_stored_again_either_copy_will_do(spoiled: int) -> N
     other = reopen(repo)
     first = {part.name for part in other.index.parts}
     for pack in {record.pack for part in other.index.parts for record in part}:
-        other.index.distrust(pack)
+        other.index.trust.distrust(pack)
     other.put_point(point(names[1], export_pages(other, "b")))
     pages = [(part.name not in first, record) for part in other.index.parts for record in part if is_page(record)]
     copies = [record for _, record in sorted(pages)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
@@ -16,8 +15,6 @@ CborValue: TypeAlias = "bool | int | float | str | bytes | Sequence[CborValue] |
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# The major type of CBOR for arrays.
-_ARRAY = 4
 
 
 def encode(value: CborValue) -> bytes:
@@ -31,13 +28,6 @@ def encode_sorted(value: CborValue) -> bytes:
     Shorter keys come first, keys of one length in the order of their bytes.
     """
     return cbor2.dumps(value)
-
-
-def join(values: Sequence[bytes]) -> bytes:
-    """Write an array of values that are encoded already."""
-    head = io.BytesIO()
-    cbor2.CBOREncoder(head).encode_length(_ARRAY, len(values))
-    return b"".join((head.getvalue(), *values))
 
 
 def decode(data: bytes, name: str) -> dict[str, CborValue]:

@@ -57,7 +57,7 @@ def has_same_content(old: Facts, new: Facts) -> bool:
 
     The same goes for its extended attributes: to change one sets `ctime`, as every other change does.
     """
-    return (old == new or old[:_CONTENT] == new[:_CONTENT]) and old[0] != 0 and stat.S_ISREG(old[_CONTENT])
+    return old[:_CONTENT] == new[:_CONTENT] and old[0] != 0 and stat.S_ISREG(old[_CONTENT])
 
 
 class BaseEntries:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 from runner.registry.location import Buffer
 from runner.repository import encoding, failures, nodes, tree_entry
 from runner.repository.tree_entry import Row
 
-_TYPES = (int, int, int, int, bytes, bytes, int, str, int, int, str, int, int)
+_TYPES = tuple(get_type_hints(Row).values())
 _NUMBERS = {name: number for number, name in enumerate(Row._fields)}
 # Roughly what an entry takes beside its name and what stands in `rest`.
 _ROW_SIZE = 64

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from runner.app import foresee, prepare, stored
-from runner.base import codes, errors, quantities
+from runner.base import clock, codes, errors, quantities
 from runner.base.jsonvalue import JsonObject
 from runner.cli import application, commanding, driving, extracting, follow_ups, options, phrases, preview, working
 from runner.cli import console as consoles
@@ -183,7 +183,7 @@ def _refused_by_that_word(latest: RestorePoint) -> errors.UsageError:
     return errors.UsageError(
         '"latest" is not deleted by that word, which means another restore point after the next backup',
         code="RT101",
-        hint=f"by now it is {latest.id[:8]}, made {phrases.when(stored.to_json(latest)['created'])}; "  # type: ignore[arg-type]
+        hint=f"by now it is {latest.id[:8]}, made {phrases.when(clock.isoformat(latest.created))}; "
         "name it by that id if it is the one to delete",
     )
 
@@ -221,7 +221,7 @@ def _table(console: consoles.Console, rows: Sequence[Any]) -> Iterator[str]:
 def _text(console: consoles.Console, point: RestorePoint) -> Iterator[str]:
     yield console.style(f"Restore point {point.id}", bold=True)
     yield f"  of {point.blueprint} › {point.action}{f', {point.object}' if point.object else ''}"
-    yield f"  made {phrases.when(stored.to_json(point)['created'])} by run {point.run}"  # type: ignore[arg-type]
+    yield f"  made {phrases.when(clock.isoformat(point.created))} by run {point.run}"
     yield ""
     yield from consoles.table(
         ["PHASE", "KIND", "READ", "STORED", "EXPORT", "SOURCE"],

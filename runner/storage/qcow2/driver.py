@@ -111,9 +111,9 @@ class Qcow2Driver:
                 return
             id = shelf.id_of(snapshot)
             with place.locked() as lock, place.unread(id), self._inside(place, lock) as inside:
-                inside.drop_blocks(record.name)
-                place.scratch_of(id).unlink(missing_ok=True)
+                # Written down first: a snapshot whose blocks are gone, and that does not say so, counts as gone.
                 place.write(shelf.released(place.read(id)))
+                _give_up_blocks(place, inside, record)
 
     @contextlib.contextmanager
     def open_snapshot(self, snapshot: ids.SnapshotId) -> Iterator[driver.BlockReader]:
@@ -281,3 +281,10 @@ def _tidy(place: shelf.Shelf, inside: access.Access) -> None:
             if not comparing.is_there(record, contents):
                 inside.drop(record.name)
                 place.remove(shelf.id_of(record.snapshot.id))
+            elif record.released:
+                _give_up_blocks(place, inside, record)
+
+
+def _give_up_blocks(place: shelf.Shelf, inside: access.Access, record: shelf.Record) -> None:
+    inside.drop_blocks(record.name)
+    place.scratch_of(shelf.id_of(record.snapshot.id)).unlink(missing_ok=True)

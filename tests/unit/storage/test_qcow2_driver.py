@@ -168,24 +168,24 @@ import os, signal, sys
 from runner.base import cancel
 from runner.storage.qcow2 import {module}, driver
 die = lambda *arguments, **more: os.kill(os.getpid(), signal.SIGKILL)
-{module}.{function} = die
-driver.Qcow2Driver().create_snapshot(sys.argv[1], {{"token": "t"}}, cancel.CancelToken())
+{function} = die
+{work}
 """
+TAKE = 'driver.Qcow2Driver().create_snapshot(sys.argv[1], {"token": "t"}, cancel.CancelToken())'
+RELEASE = "driver.Qcow2Driver().release_blocks(sys.argv[1])"
 AT_REST = [("at_rest.os", "fsync"), ("shelf.Shelf", "write"), ("shelf.files", "write_atomically")]
 LIVE = [("live.Live", "export"), ("live.qmp.Session", "_receive"), *AT_REST[1:]]
 
 
-def killed(volume: str | Path, module: str, function: str) -> None:
-    program = KILLED.format(module=module.split(".")[0], function="X").replace(
-        f"{module.split('.')[0]}.X = die", f"{module}.{function} = die"
-    )
-    ended = subprocess.run([sys.executable, "-c", program, str(volume)], check=False)
+def killed(work: str, subject: str | Path, module: str, function: str) -> None:
+    program = KILLED.format(module=module.split(".")[0], function=f"{module}.{function}", work=work)
+    ended = subprocess.run([sys.executable, "-c", program, str(subject)], check=False)
     assert ended.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(("module", "function"), AT_REST)
 def test_snapshot_killed_half_way_is_not_seen_and_nothing_of_it_stays(image: Path, module: str, function: str) -> None:
-    killed(image, module, function)
+    killed(TAKE, image, module, function)
     assert qcow2.Qcow2Driver().list_snapshots(str(image), {}) == []
     assert (inside(image), left(image)) == ([], [])
 
@@ -194,11 +194,27 @@ def test_snapshot_killed_half_way_is_not_seen_and_nothing_of_it_stays(image: Pat
 def test_snapshot_of_a_guest_killed_half_way_leaves_nothing_in_it(
     guest: qemu.Guest, module: str, function: str
 ) -> None:
-    killed(guest.volume, module, function)
+    killed(TAKE, guest.volume, module, function)
     assert qcow2.Qcow2Driver().list_snapshots(guest.volume, {}) == []
     assert left(guest.image) == []
     guest.stop()
     assert inside(guest.image) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "function"), [("live.Live", "drop_blocks"), ("live.Live", "_until"), ("live.Live", "_stop_server")]
+)
+def test_snapshot_whose_release_was_killed_half_way_stays_and_holds_nothing(
+    guest: qemu.Guest, module: str, function: str
+) -> None:
+    base = take(guest.volume)
+    guest.write(b"more" + DATA[4:])
+
+    killed(RELEASE, base.id, module, function)
+
+    assert qcow2.Qcow2Driver().list_snapshots(guest.volume, {}) == [base]
+    assert left(guest.image) == [".json"]
+    assert changed(base, take(guest.volume)) == [contract.Extent(offset=0, length=65_536)]
 
 
 # Guests that end

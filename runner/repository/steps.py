@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import zstandard
-
 from runner.base import ids
-from runner.repository import crypto, writer
+from runner.repository import compression, crypto
 
 Step = Callable[[bytes], int]
 
@@ -20,7 +18,7 @@ def hasher() -> Step:
 
 def compressor() -> Step:
     """Return what compresses a chunk as the writer does, and returns the length of the result."""
-    compress = zstandard.ZstdCompressor(level=writer.ZSTD_LEVEL).compress
+    compress = compression.Compressor().compress
     return lambda chunk: len(compress(chunk))
 
 

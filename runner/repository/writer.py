@@ -11,14 +11,13 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import msgspec
-import zstandard
 
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import errors, ids
 from runner.registry import location as locations
 from runner.registry.location import Buffer
-from runner.repository import crypto, encoding, exports, locks, packing, packs, pending, records, segments
+from runner.repository import compression, crypto, encoding, exports, locks, packing, packs, pending, records, segments
 from runner.repository import index as indexes
 
 Result = TypeVar("Result")
@@ -27,13 +26,10 @@ Progress = Callable[[int], None]
 # What a killed export has stored since the last checkpoint is sent again by the next attempt.
 CHECKPOINT_CHUNKS = 65_536
 CHECKPOINT_S = 60.0
-ZSTD_LEVEL = 1
 # A group is hashed, compressed and sealed together: few enough bytes to stay in the cache of a core, enough chunks
 # that they can be read back with few calls.
 _GROUP_CHUNKS = 16
 _GROUP_BYTES = 4 * 1024 * 1024
-# The average length of chunks that are compressed with one call for the group.
-_SMALL = 32 * 1024
 _LONGEST_WAIT_S = 0.5
 
 
@@ -49,13 +45,6 @@ class Stats(msgspec.Struct):
     bytes_read: int = 0
     bytes_new: int = 0
     bytes_stored: int = 0
-
-
-class _Own(threading.local):
-    """What each thread has for itself: no two may use a compressor at once, and making one costs more than a chunk."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=False, write_content_size=True)
 
 
 class Writer:
@@ -109,7 +98,7 @@ class Writer:
         self._checkpointed = clock.monotonic()
         self._added = 0
         self._finishing = False
-        self._own = _Own()
+        self._compressor = compression.Compressor()
         # What waits for its turn at the location gives up with the export.
         self._stop, self._forget_stop = cancels.linked(cancel)
         self._packer = packing.Packer(locations.giving_up(location, self._stop), keys, random, self._on_pack_stored)
@@ -268,7 +257,8 @@ class Writer:
         if not new:
             return
         pieces = []
-        for (chunk, plain), data in zip(new.items(), self._compress(list(new.values())), strict=True):
+        compressed = self._compressor.compress_all(list(new.values()))
+        for (chunk, plain), data in zip(new.items(), compressed, strict=True):
             size = len(plain)
             pieces.append(
                 packs.Piece(chunk, kind, records.Codec.ZSTD, size, data)
@@ -282,15 +272,6 @@ class Writer:
         else:
             # It is sealed later, when the memory that was handed in may hold something else.
             self._packer.add_metadata([piece._replace(data=bytes(piece.data)) for piece in pieces])
-
-    def _compress(self, plains: list[Buffer]) -> Iterable[Buffer]:
-        compressor = self._own.compressor
-        # One call for all refuses to compress nothing at all, which a single empty chunk would be.
-        if len(plains) == 1 or sum(map(len, plains)) > _SMALL * len(plains):
-            return map(compressor.compress, plains)
-        # In one call: behind each one of its own, this thread would wait for the one that reads the files.
-        compressed = compressor.multi_compress_to_buffer(plains)
-        return [compressed[number].tobytes() for number in range(len(plains))]
 
     def _report(self, count: int) -> None:
         if self._progress is None:

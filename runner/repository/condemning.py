@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from runner.repository import (
     condemned,
     crypto,
+    failures,
     locks,
     packing,
     packs,
@@ -33,6 +34,7 @@ class Condemner:
     Attributes:
         locked: Packs that nothing needs, but whose retention has not ended.
         rewritten: Packs of which a part is needed, which is packed anew.
+        damaged: Packs that would be among these, if what is needed of them could be read.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Condemner:
         self._dry_run = dry_run
         self.locked: set[bytes] = set()
         self.rewritten: set[bytes] = set()
+        self.damaged: set[bytes] = set()
 
     def condemn(
         self, found: survey.Survey, held: Sequence[condemned.Condemnation], alive: Container[str]
@@ -60,10 +63,12 @@ class Condemner:
         locked = retaining.locked_packs(self._repo.location, dead | partly | strays)
         self.locked = locked & (dead | strays)
         self.rewritten = partly - locked
+        if not self._dry_run:
+            self._rewrite(found)
         hidden = survey.hidden_places(self._repo).values()
         condemnation = condemned.Condemnation(
             name=condemned.new_name(self._repo.random),
-            packs=frozenset(dead | partly) - locked,
+            packs=frozenset(dead - locked) | self.rewritten,
             strays=strays - locked,
             manifests=frozenset(found.dead).union(*hidden) - old.manifests,
             moved=sum(found.packs[salt].live for salt in self.rewritten),
@@ -71,13 +76,12 @@ class Condemner:
         if not (condemnation.packs or condemnation.strays or condemnation.manifests):
             return []
         if not self._dry_run:
-            self._rewrite(found)
             self._lock.confirm()
             condemned.put(self._repo.location, self._repo.keys, condemnation, self._repo.random)
         return [condemnation]
 
     def _rewrite(self, found: survey.Survey) -> None:
-        """Pack the live chunks of some packs anew."""
+        """Pack the live chunks of some packs anew; a pack in which one is damaged stays as it is."""
         live: dict[bytes, list[records.Record]] = {salt: [] for salt in self.rewritten}
         total = sum(found.packs[salt].live for salt in live)
         for segment in found.segments if live else ():
@@ -88,20 +92,27 @@ class Condemner:
         moved: dict[bytes, Sequence[bytes]] = {}
         packer = packing.Packer(self._repo.location, self._repo.keys, self._repo.random, moved.__setitem__)
         try:
-            for wanted in live.values():
-                self._move(wanted, packer)
+            for salt, wanted in live.items():
+                try:
+                    pieces = list(self._pieces(wanted))
+                except failures.RepositoryDamaged:
+                    self.damaged.add(salt)
+                    continue
+                for piece in pieces:
+                    packer.add([piece])
                 self._report(stages.Stage.PACKING, packer.bytes_stored, total)
             packer.flush()
         finally:
             packer.shutdown()
+        self.rewritten -= self.damaged
         if moved:
             segments.write(self._repo.location, self._repo.keys, moved, self._repo.random, lock=self._lock.name)
 
-    def _move(self, wanted: Sequence[records.Record], packer: packing.Packer) -> None:
+    def _pieces(self, wanted: Sequence[records.Record]) -> Iterator[packs.Piece]:
         for number, data in self._repo.reader().fetch_records(wanted, decompress=False):
             record = wanted[number]
             kind = crypto.Kind(record.kind)
-            packer.add([packs.Piece(id=record.id, kind=kind, codec=record.codec, plain=record.plain, data=data)])
+            yield packs.Piece(id=record.id, kind=kind, codec=record.codec, plain=record.plain, data=data)
 
 
 def _is_worth_moving(pack: survey.Pack) -> bool:

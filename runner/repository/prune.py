@@ -39,6 +39,7 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
         packs_condemned: Packs that nothing needs so far but that are still there, for the same reason.
         packs_spared: Packs that an earlier pruning had condemned and that somebody has come to need since.
         packs_locked: Packs among those kept that nothing needs, but whose retention or legal hold has not ended.
+        packs_damaged: Packs among those kept that would have been packed anew, if what is needed of them could be read.
         bytes_freed: By how much the packs became smaller together.
         bytes_condemned: How large the condemned packs are.
         bytes_kept: How large the packs are that stay.
@@ -57,6 +58,7 @@ class PruneResult(msgspec.Struct, frozen=True, kw_only=True):
     packs_condemned: int = 0
     packs_spared: int = 0
     packs_locked: int
+    packs_damaged: int = 0
     bytes_freed: int
     bytes_condemned: int = 0
     bytes_kept: int = 0
@@ -88,7 +90,7 @@ def prune(
 
     Raises:
         RepositoryLocked: While somebody else prunes or repairs the repository.
-        RepositoryDamaged: If the index, or something that is needed, is damaged; nothing was removed then.
+        RepositoryDamaged: If the index is damaged, or something that tells what is needed; nothing was removed then.
     """
     token = cancel or cancels.CancelToken()
     with repo.lock(locks.Use.PRUNE) as lock:
@@ -203,6 +205,7 @@ class _Prune:
             packs_condemned=len(left),
             packs_spared=len((ripe.packs & frozenset(last.packs)) - gone - refused),
             packs_locked=len(self._condemner.locked | refused),
+            packs_damaged=len(self._condemner.damaged),
             bytes_freed=max(0, freed),
             bytes_condemned=sum(known[salt].size for salt in left),
             bytes_kept=sum(known[salt].size for salt in kept),

@@ -111,6 +111,12 @@ def prune(
     if not dry_run:
         repository.location.sweep()
     console.result({**shapes.of(done), "dryRun": dry_run}, lambda: _pruned(done, dry_run=dry_run))
+    if done.packs_damaged:
+        raise failures.RepositoryDamaged(
+            f"{phrases.count(done.packs_damaged, 'pack')} of the repository at {repository.location.url} could not be "
+            "packed anew, because what is needed in there is damaged; all else was done",
+            hint="run `runner repository check --read-data`, which names the restore points that are concerned",
+        )
     return codes.Exit.OK
 
 

@@ -10,7 +10,7 @@ import pytest
 from runner.base import cancel, clock, errors, ids
 from runner.locations import memory
 from runner.registry import location as locations
-from runner.repository import access, check, failures, prune, repository, stages
+from runner.repository import access, check, crypto, failures, prune, records, repository, stages
 from runner.testing import faults
 from tests.unit.repository.making import START, contents, counted_bytes, make, noise, point, put, reopen
 
@@ -151,6 +151,36 @@ def test_pruning_a_damaged_repository_changes_nothing() -> None:
         assert [info.name for info in repo.location.list("")] == before
     else:
         assert contents(reopen(repo), repo.point("aaaaaaaa").exports[0].export)
+
+
+def test_pack_that_cannot_be_packed_anew_stays_and_all_else_is_done() -> None:
+    repo = make()
+    for name in ("a", "b"):
+        put(repo, name, noise(name, 100_000), *[noise(f"{name}{number}", 100_000) for number in range(9)])
+    needed = [put(repo, f"{name}, kept", noise(name, 100_000)) for name in ("a", "b")]
+    repo.put_point(point("aaaaaaaa", *needed))
+    put(repo, "c", noise("c", 300_000))
+    pass_time(repo)
+    pack, offset = _place(repo, noise("a", 100_000))
+    data = bytearray(repo.location.get(pack))
+    data[offset] ^= 1
+    repo.location.put(pack, [bytes(data)], overwrite=True)
+
+    result = prune.prune(reopen(repo))
+
+    assert (result.packs_damaged, result.packs_rewritten, result.packs_removed) == (1, 1, 1)
+    assert repo.location.get(pack) == data
+    assert contents(reopen(repo), needed[1]) == [noise("b", 100_000)]
+    with pytest.raises(failures.RepositoryDamaged):
+        contents(reopen(repo), needed[0])
+    again = prune.prune(reopen(repo))
+    assert (again.packs_damaged, again.packs_rewritten, again.bytes_freed) == (1, 0, 0)
+
+
+def _place(repo: repository.Repository, content: bytes) -> tuple[str, int]:
+    """Return the pack that holds a chunk and where it begins in there."""
+    (record,) = reopen(repo).index.find_all(repo.keys.chunk_id(crypto.Kind.DATA, content))
+    return records.pack_name(record.pack), record.offset
 
 
 def test_a_pruning_says_how_far_it_is_and_counts_chunks_packs_and_bytes() -> None:

@@ -279,7 +279,7 @@ def _workers(target: locations.Target) -> int | None:
 
 def _advice(made: repositories.Repository, key_file: str) -> str:
     return (
-        f"made the repository {made.location.url}\n"
-        f"  its passphrase is in {key_file}: keep a copy of that file elsewhere,\n"
+        f"the passphrase of the new repository {made.location.url}\n"
+        f"  is in {key_file}: keep a copy of that file elsewhere,\n"
         "  without it nothing can be restored"
     )

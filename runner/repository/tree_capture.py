@@ -68,12 +68,20 @@ def backup_tree(
     Raises:
         PermanentError: RT315 for a missing root, RT313 for an unreadable file.
     """
+    said: set[str] = set()
+
+    def warn_once(sentence: str) -> None:
+        # A walk that begins anew, because the base is damaged, meets what the first one has met.
+        if sentence not in said:
+            said.add(sentence)
+            warn(sentence)
+
     with repo.writer(token=token, cancel=cancel, run=run) as sink:
 
         def capture(parent: exports.Manifest | None, reason: str) -> _Capture:
             with closing(_pages_of(repo, parent)) as pages:
-                work = _Capture(repo, sink, tree_base.BaseEntries(pages), reason, cancel, progress, warn)
-                tree_walk.Walk(scope, work.visit, cancel=cancel, warn=warn).run()
+                work = _Capture(repo, sink, tree_base.BaseEntries(pages), reason, cancel, progress, warn_once)
+                tree_walk.Walk(scope, work.visit, cancel=cancel, warn=warn_once).run()
             return work
 
         return bases.build(repo, base, capture, warn).finish(source, scope)

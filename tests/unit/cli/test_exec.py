@@ -125,7 +125,7 @@ def test_first_use_prints_once_where_the_passphrase_is(cli: Cli, tmp_path: Path,
     blueprints.papers(tmp_path)
     blueprints.write(tmp_path, blueprints.FILES)
     said = [cli("exec", "blueprint.yaml").err for _ in range(2)]
-    assert [f"its passphrase is in {state_dir}/repository.key" in text for text in said] == [True, False]
+    assert [f"  is in {state_dir}/repository.key" in text for text in said] == [True, False]
     assert (state_dir / "repository.key").stat().st_mode & 0o777 == 0o600
     assert state_dir.stat().st_mode & 0o777 == 0o700
 
@@ -204,7 +204,9 @@ def test_notes_are_objects_too_where_progress_is_json(cli: Cli, tmp_path: Path, 
     blueprints.write(tmp_path, blueprints.FILES)
     answer = cli("exec", "blueprint.yaml", "--progress", "json")
     notes = [line for line in map(json.loads, answer.err.splitlines()) if line["type"] == "note"]
-    assert [note["message"].splitlines()[0] for note in notes] == [f"made the repository file://{state_dir}/repository"]
+    assert [note["message"].splitlines()[0] for note in notes] == [
+        f"the passphrase of the new repository file://{state_dir}/repository"
+    ]
 
 
 def test_verbose_shows_the_output_of_commands(cli: Cli, tmp_path: Path) -> None:

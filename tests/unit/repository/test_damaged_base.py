@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from runner.repository import (
     records,
     repair,
     repository,
+    tree_base,
+    tree_page,
     verifying,
     volume_map,
     volumes,
@@ -176,6 +179,27 @@ def test_files_are_all_read_when_their_list_is_damaged(tmp_path: Path, how: str)
     bench.warnings.clear()
     bench.repo = opened(bench)
     assert (bench.backup(top, base=made.export).method, bench.warnings) == ("changed", [])
+
+
+def test_what_is_left_out_is_told_once_though_the_walk_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, top = files(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.fspath(top / "0-socket"))
+    base = bench.backup(top).export
+    (told,) = bench.warnings
+    pages = tree_base.pages
+
+    def damaged_behind_the_first(*where: Any) -> Iterator[tree_page.Page]:
+        yield next(pages(*where))
+        raise failures.damaged("data/00/00", "it is too short")
+
+    monkeypatch.setattr(tree_base, "pages", damaged_behind_the_first)
+    (top / "new").write_bytes(b"new")
+    made = bench.backup(top, base=base)
+    assert made.method == "full"
+    assert bench.warnings == [told, told, f"everything is read, because {made.reason}"]
 
 
 def files(tmp_path: Path) -> tuple[tree_samples.Bench, Path]:

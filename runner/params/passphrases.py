@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from runner.base import errors, files, ids
+from runner.base import errors, files, generated
 from runner.params import locations
 
 
@@ -102,7 +102,7 @@ def make_key_file(path: Path) -> bool:
     temporary = path.parent / files.temporary_name()
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        files.write_all(descriptor, [f"{ids.base32(ids.random_bytes(20), 32)}\n".encode()])
+        files.write_all(descriptor, [f"{generated.passphrase()}\n".encode()])
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -73,8 +73,8 @@ def change(repo: repository.Repository, old: str, new: str, *, kdf: KdfCost = ke
     Raises:
         WrongPassphrase: If the old one opens no slot.
     """
-    for slot in _slots(repo):
-        if slot.info().kind == keyslots.PASSPHRASE and slot.open_with(old) is not None:
+    for slot in keyslots.by_passphrase(_slots(repo)):
+        if slot.open_with(old) is not None:
             # The new one is there before the old one goes, so that a crash leaves at least one that works.
             added = add(repo, new, kdf=kdf)
             repo.location.delete(keyslots.PREFIX + slot.name)

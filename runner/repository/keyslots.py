@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 import msgspec
-from argon2 import low_level
 from cryptography import exceptions
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import aead
+from cryptography.hazmat.primitives.kdf import hkdf
 
 from runner.base import clock as clocks
-from runner.base import ids
+from runner.base import generated, ids
 from runner.registry import key_service
 from runner.registry import location as locations
 from runner.repository import crypto, encoding, failures
@@ -25,7 +26,7 @@ _NONCE = bytes(12)
 
 
 class KdfCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one guess of the passphrase costs (Argon2id)."""
+    """What one guess of a passphrase costs that somebody has chosen (Argon2id)."""
 
     memory_kib: int = 64 * 1024
     iterations: int = 3
@@ -39,6 +40,9 @@ _MOST = KdfCost(memory_kib=4 * 1024 * 1024, iterations=64, lanes=64)
 
 PASSPHRASE = "passphrase"
 _ARGON2ID = "argon2id"
+# For generated passphrases: to make a guess expensive protects what can be guessed.
+_HKDF = "hkdf"
+_PURPOSE = b"blueprint-runner passphrase"
 
 
 class SlotInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +78,7 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 
     def info(self) -> SlotInfo:
         """Describe it for people."""
-        kind, key = PASSPHRASE if self.kdf == _ARGON2ID else self.kdf, ""
+        kind, key = PASSPHRASE if self.kdf in (_ARGON2ID, _HKDF) else self.kdf, ""
         with contextlib.suppress(failures.RepositoryDamaged):  # what is of a kind that is not known here may lack it
             key = self.fields.text("key")
         return SlotInfo(slot=self.name, kind=kind, key=key, created=self.created)
@@ -83,9 +87,17 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
         """Return the wrapping key as its service wrapped it."""
         return key_service.WrappedKey(key=self.fields.text("key"), blob=self.fields.octets("blob"))
 
+    @property
+    def is_cheap(self) -> bool:
+        """Whether it costs nothing to try a passphrase."""
+        return self.kdf == _HKDF
+
     def open_with(self, passphrase: str) -> bytes | None:
         """Return the master key, or None if the passphrase is another one."""
-        return self.open(_derived(passphrase, self.fields.octets("salt"), _cost_of(self.fields)))
+        salt = self.fields.octets("salt")
+        if self.is_cheap:
+            return self.open(_derived(passphrase, salt))
+        return self.open(_stretched(passphrase, salt, _cost_of(self.fields)))
 
     def open(self, wrapping: bytes) -> bytes | None:
         """Return the master key, or None if it was wrapped with another key."""
@@ -126,16 +138,25 @@ def add(
     random: ids.RandomBytes,
     clock: clocks.Clock,
 ) -> str:
-    """Wrap the master key with a passphrase and store it as a new slot; return the slot's name."""
+    """Wrap the master key with a passphrase and store it as a new slot; return the slot's name.
+
+    Args:
+        location: Where the repository is.
+        keys: Its keys.
+        passphrase: The passphrase.
+        cost: What a guess is to cost, unless the passphrase was generated.
+        random: Source of the salt and the name.
+        clock: The time.
+    """
     salt, created = random(_SALT_SIZE), clock.now()
-    described: dict[str, encoding.CborValue] = {
-        "kdf": _ARGON2ID,
-        "salt": salt,
-        "memoryKiB": cost.memory_kib,
-        "iterations": cost.iterations,
-        "lanes": cost.lanes,
-    }
-    return _store(location, keys, _derived(passphrase, salt, cost), described, created=created, random=random)
+    kdf, price = _HKDF, {}
+    if generated.is_passphrase(passphrase):
+        wrapping = _derived(passphrase, salt)
+    else:
+        kdf, wrapping = _ARGON2ID, _stretched(passphrase, salt, cost)
+        price = {"memoryKiB": cost.memory_kib, "iterations": cost.iterations, "lanes": cost.lanes}
+    described: dict[str, encoding.CborValue] = {"kdf": kdf, "salt": salt, **price}
+    return _store(location, keys, wrapping, described, created=created, random=random)
 
 
 def add_service(
@@ -184,7 +205,13 @@ def _store(
     return name
 
 
-def _derived(passphrase: str, salt: bytes, cost: KdfCost) -> bytes:
+def _derived(passphrase: str, salt: bytes) -> bytes:
+    return hkdf.HKDF(hashes.SHA256(), crypto.KEY_SIZE, salt, _PURPOSE).derive(passphrase.encode())
+
+
+def _stretched(passphrase: str, salt: bytes, cost: KdfCost) -> bytes:
+    from argon2 import low_level  # here: who has a generated passphrase does not need it
+
     return low_level.hash_secret_raw(
         passphrase.encode(),
         salt,
@@ -219,10 +246,10 @@ def read(location: locations.Location, name: str) -> Slot:
         bound=bound,
         wrapped=outer.octets("wrapped", crypto.KEY_SIZE + crypto.TAG_SIZE),
     )
-    if slot.kdf == _ARGON2ID:
+    if slot.info().kind == PASSPHRASE:
         inner.octets("salt", _SALT_SIZE)
-        if not _is_payable(_cost_of(inner)):
-            raise failures.damaged(PREFIX + name, "it asks for more or less than a key slot may cost")
+    if slot.kdf == _ARGON2ID and not _is_payable(_cost_of(inner)):
+        raise failures.damaged(PREFIX + name, "it asks for more or less than a key slot may cost")
     return slot
 
 
@@ -254,3 +281,8 @@ def of_repository(location: locations.Location, repository: bytes) -> list[Slot]
     """
     found = (read(location, name) for name in names(location))
     return [slot for slot in found if slot.repository == repository]
+
+
+def by_passphrase(slots: Iterable[Slot]) -> list[Slot]:
+    """Return the slots that a passphrase may open; those first that cost nothing to try."""
+    return sorted((slot for slot in slots if slot.info().kind == PASSPHRASE), key=lambda slot: not slot.is_cheap)

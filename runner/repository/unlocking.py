@@ -82,7 +82,7 @@ class _Attempt:
 
     def unlock(self) -> tuple[str, crypto.Keys]:
         slots = list(self._readable())
-        by_passphrase = [slot for slot in slots if slot.info().kind == keyslots.PASSPHRASE]
+        by_passphrase = keyslots.by_passphrase(slots)
         others = [slot for slot in slots if slot.info().kind != keyslots.PASSPHRASE]
         lacking: errors.EnvironmentProblem | None = None
         try:

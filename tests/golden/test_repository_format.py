@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.base import cancel, clock
+from runner.base import cancel, clock, generated
 from runner.locations import directory
 from runner.registry.driver import Extent
 from runner.repository import access, check, repository, volumes
 from tests.golden.repositories import independent
 from tests.property.test_volumes import BLOCK, MIB, Image, export, restored, same
-from tests.unit.repository.making import CHEAP, START, contents, counted_bytes, noise, point
+from tests.unit.repository.making import CHEAP, START, contents, counted_bytes, noise, point, put
 
 GOLDEN = Path(__file__).parent / "repositories" / "v1"
 PASSPHRASE = "correct horse"
@@ -86,6 +86,13 @@ def test_writing_with_the_same_randomness_gives_the_golden_repository(golden_rep
         if record[6] != 3:
             assert one.chunk(chunk) == two.chunk(chunk)
     assert repo.id == one.id.hex()
+
+
+def test_independent_reader_opens_with_a_generated_passphrase(tmp_path: Path) -> None:
+    passphrase = generated.passphrase()
+    repo = access.create(directory.Directory(tmp_path), passphrase, clock=clock.FakeClock(START))
+    put(repo, "token", STREAM[0])
+    assert independent.Repository(tmp_path, passphrase).master == repo.keys.master
 
 
 def places(repo: independent.Repository) -> dict[bytes, tuple[bytes, int, int]]:

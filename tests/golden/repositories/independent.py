@@ -54,14 +54,21 @@ class Repository:
         outer = cbor2.loads(data[:-32])
         slot = cbor2.loads(outer["slot"])
         assert slot["repository"] == self.id
-        kdf = Argon2id(
+        wrapping = self._wrapping(slot, passphrase.encode())
+        return AESGCM(wrapping).decrypt(bytes(12), outer["wrapped"], outer["slot"])
+
+    @staticmethod
+    def _wrapping(slot: dict[str, Any], passphrase: bytes) -> bytes:
+        if slot["kdf"] == "hkdf":
+            return HKDF(hashes.SHA256(), 32, slot["salt"], b"blueprint-runner passphrase").derive(passphrase)
+        assert slot["kdf"] == "argon2id"
+        return Argon2id(
             salt=slot["salt"],
             length=32,
             iterations=slot["iterations"],
             lanes=slot["lanes"],
             memory_cost=slot["memoryKiB"],
-        )
-        return AESGCM(kdf.derive(passphrase.encode())).decrypt(bytes(12), outer["wrapped"], outer["slot"])
+        ).derive(passphrase)
 
     def _read_segment(self, path: Path) -> None:
         data, salt = path.read_bytes(), bytes.fromhex(path.name)

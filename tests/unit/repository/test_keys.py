@@ -5,7 +5,7 @@ from __future__ import annotations
 import cbor2
 import pytest
 
-from runner.base import errors
+from runner.base import errors, generated
 from runner.repository import access, encoding, failures, keys, keyslots, repository, stats
 from tests.unit.repository.making import CHEAP, make, noise, point, put
 
@@ -88,3 +88,49 @@ def test_statistics_count_what_is_there() -> None:
     assert found.bytes_total == sum(info.size for info in repo.location.list(""))
     repo.delete_point(repo.points()[0].id)
     assert stats.collect(repo).restore_points == 0
+
+
+def kdf_of(repo: repository.Repository, slot: str) -> str:
+    outer = cbor2.loads(repo.location.get(keyslots.PREFIX + slot)[:-32])
+    return str(cbor2.loads(outer["slot"])["kdf"])
+
+
+def refuse_to_stretch(*_: object) -> bytes:
+    pytest.fail("somebody pays for a guess at what nobody can guess")
+
+
+def test_generated_passphrase_costs_nothing_beside_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = make()
+    passphrase = generated.passphrase()
+    for _ in range(5):
+        keys.add(repo, "chosen", kdf=CHEAP)
+    monkeypatch.setattr(keyslots, "_stretched", refuse_to_stretch)
+    slot = keys.add(repo, passphrase)
+    assert kdf_of(repo, slot) == "hkdf"
+    assert opens(repo, passphrase)
+    assert {info.kind for info in keys.slots(repo)} == {"passphrase"}
+    keys.change(repo, passphrase, generated.passphrase())
+    monkeypatch.undo()
+    assert not opens(repo, passphrase)
+    assert opens(repo, "chosen")
+
+
+@pytest.mark.parametrize(
+    "passphrase", ["7kq2" * 8, "generated-", "generated-7kq2", "generated-" + "u" * 32, "generated-" + "0" * 33]
+)
+def test_passphrase_that_is_no_generated_one_is_stretched(passphrase: str) -> None:
+    repo = make()
+    assert kdf_of(repo, keys.add(repo, passphrase, kdf=CHEAP)) == "argon2id"
+    assert opens(repo, passphrase)
+
+
+def test_generated_passphrases_have_160_bits() -> None:
+    asked: list[int] = []
+
+    def draw(count: int) -> bytes:
+        asked.append(count)
+        return bytes(count - 1) + bytes([len(asked)])
+
+    made = {generated.passphrase(draw) for _ in range(3)}
+    assert (len(made), set(asked)) == (3, {20})
+    assert all(map(generated.is_passphrase, made))

@@ -11,7 +11,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 MIB = 1024 * 1024
-PASSPHRASE = "benchmark"
+# As that of the default repository: a generated one.
+PASSPHRASE = "generated-7kq2m9xw7kq2m9xw7kq2m9xw7kq2m9xw"
 
 
 class Measured:

@@ -24,7 +24,8 @@ from runner.registry.driver import BlockReader, Extent, Incomparable
 from runner.repository import access, repository, volumes
 from runner.storage.file import driver, image
 
-PASSPHRASE = "benchmark"
+# As that of the default repository: a generated one.
+PASSPHRASE = "generated-7kq2m9xw7kq2m9xw7kq2m9xw7kq2m9xw"
 
 
 def make_images(options: dict[str, str]) -> None:

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from runner.app import builtins
+from runner.app import location_types
 from runner.base import clock as clocks
 from runner.base import errors, jsonvalue, own_places, redact
 from runner.base.jsonvalue import JsonObject
 from runner.locations import directory as directories
 from runner.locations import limited
-from runner.params import configuration, locations, passphrases
-from runner.registry import key_service, location, plugins, registry
+from runner.params import locations, passphrases
+from runner.registry import key_service, location
 
 if TYPE_CHECKING:
     from runner.engine import result, runs
     from runner.plan import plan
+    from runner.registry import plugins, registry
     from runner.repository import repository as repositories
     from runner.repository import unlocking
 
@@ -68,6 +69,9 @@ class Application:
 
     @cached_property
     def _loaded(self) -> tuple[registry.Registry, list[plugins.Plugin]]:
+        from runner.app import builtins
+        from runner.registry import plugins
+
         known = builtins.registry_of_builtins()
         return known, plugins.load(known, plugins.installed())
 
@@ -84,7 +88,15 @@ class Application:
     @cached_property
     def named_locations(self) -> Mapping[str, JsonObject]:
         """The locations of the configuration by name."""
-        return {} if self._config is None else configuration.read_locations(self._config)
+        if self._config is None:
+            return {}
+        from runner.params import configuration
+
+        return configuration.read_locations(self._config)
+
+    @cached_property
+    def _location_types(self) -> location_types.LocationTypes:
+        return location_types.LocationTypes(lambda: self.registry)
 
     @cached_property
     def runs(self) -> runs.Runs:
@@ -132,11 +144,11 @@ class Application:
 
     def open_location(self, target: locations.Target) -> location.Location:
         """Open a location; nothing is made there."""
-        return locations.open_location(target, self.registry, self.clock)
+        return locations.open_location(target, self._location_types, self.clock)
 
     def own_places(self, target: locations.Target) -> own_places.OwnPlaces:
         """Return the directories that a backup to a location must leave out."""
-        opened = locations.open_unlimited(target, self.registry)
+        opened = locations.open_unlimited(target, self._location_types)
         home = (self.state_dir / "runs", Path(str(locations.default(self.state_dir).spec["url"])))
         return own_places.OwnPlaces(paths=(*home, opened.root) if isinstance(opened, directories.Directory) else home)
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from runner import functions
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from runner.base.jsonvalue import JsonObject
 from runner.locations import directory as directories
 from runner.locations import object_clients, urls
-from runner.registry import driver, location, registry
+from runner.registry import driver, location
+
+if TYPE_CHECKING:
+    from runner.registry import registry
 
 
 def registry_of_builtins() -> registry.Registry:
     """Return a fresh registry of everything built in."""
+    # Here: the functions take longer to import than most commands that need none of them take to run.
+    from runner import functions
+    from runner.registry import registry
+
     return registry.Registry(
         functions.builtin(),
         drivers={
@@ -18,11 +27,7 @@ def registry_of_builtins() -> registry.Registry:
             "memory": _memory_driver,
             "qcow2": _qcow2_driver,
         },
-        locations={
-            "directory": _directory,
-            "memory": _memory,
-            **dict.fromkeys(object_clients.SCHEMES.values(), object_clients.open_spec),
-        },
+        locations=LOCATIONS,
     )
 
 
@@ -52,3 +57,10 @@ def _directory(spec: JsonObject) -> location.Location:
 
 def _memory(spec: JsonObject) -> location.Location:
     return urls.open_url(f"memory://{spec['path']}")
+
+
+LOCATIONS: Mapping[str, location.Factory] = {
+    "directory": _directory,
+    "memory": _memory,
+    **dict.fromkeys(object_clients.SCHEMES.values(), object_clients.open_spec),
+}

@@ -18,7 +18,7 @@ from runner.cli import settings as settings_module
 if TYPE_CHECKING:
     from rich import progress as rich_progress
 
-    from runner.engine import host
+    from runner.engine.progress import Progress
 
 _EVERY = timedelta(seconds=10)
 
@@ -32,7 +32,7 @@ class Display(Protocol):
     def started(self, node: str) -> None:
         """Show that a node is under way."""
 
-    def progress(self, progress: host.Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         """Show how far a node is."""
 
     def ended(self, node: str) -> None:
@@ -55,7 +55,7 @@ class Plain:
     def started(self, node: str) -> None:
         """Say nothing: a short phase has one line, at its end."""
 
-    def progress(self, progress: host.Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         """Write a line if the last one of this node is long ago."""
         now = self._clock.monotonic()
         speed = self._paces.of(progress)
@@ -90,7 +90,7 @@ class Live:
             if node not in self._tasks:
                 self._tasks[node] = self._bars.add_task(node, total=None, amount="", speed="")
 
-    def progress(self, progress: host.Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         """Move the bar of the node; a report that comes after its end counts no more."""
         with self._lock:
             task = self._tasks.get(progress.node)
@@ -147,7 +147,7 @@ def _live(console: consoles.Console, clock: clocks.Clock) -> Iterator[Live]:
         yield live
 
 
-def amount(progress: host.Progress) -> str:
+def amount(progress: Progress) -> str:
     """Say how far something is: `12.0 MiB of 85.2 MiB`, `1,204 files`."""
     if progress.unit == "bytes":
         done, total = quantities.bytes_for_people(progress.completed), progress.total
@@ -158,7 +158,7 @@ def amount(progress: host.Progress) -> str:
     return f"{text} {progress.description}".strip()
 
 
-def to_json(progress: host.Progress) -> dict[str, JsonValue]:
+def to_json(progress: Progress) -> dict[str, JsonValue]:
     """Return the object of `--progress json`."""
     return {
         "type": "progress",

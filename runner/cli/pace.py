@@ -12,7 +12,7 @@ from runner.base import clock as clocks
 from runner.base import durations, quantities
 
 if TYPE_CHECKING:
-    from runner.engine import host
+    from runner.engine.progress import Progress
 
 # The rate is that of this long ago until now: long enough to be steady, short enough to follow a change.
 _WINDOW_S = 30.0
@@ -81,7 +81,7 @@ class Paces:
         self._paces: dict[str, Pace] = {}
         self._lock = threading.Lock()
 
-    def of(self, progress: host.Progress) -> Speed:
+    def of(self, progress: Progress) -> Speed:
         """Take a report, and tell how fast the work goes on."""
         with self._lock:
             rate = self._paces.setdefault(progress.node, Pace()).report(self._clock.monotonic(), progress.completed)

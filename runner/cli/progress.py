@@ -15,6 +15,7 @@ from runner.cli import console as consoles
 from runner.cli import displays, follow_ups, loglines, phrases, report
 from runner.cli import settings as settings_module
 from runner.engine import events, host, records
+from runner.engine.progress import Progress
 from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
 from runner.plan.plan import Plan, PlanNode
@@ -98,7 +99,7 @@ class Phases:
             case _:
                 pass
 
-    def on_progress(self, progress: host.Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Show how far an attempt is."""
         self._log()
         self._display.progress(progress)
@@ -180,7 +181,7 @@ class Warnings:
             case _:
                 pass
 
-    def on_progress(self, progress: host.Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Ignore the progress."""
 
 
@@ -196,7 +197,7 @@ class JsonLines:
         # The request is the whole plan and blueprint; whoever wants it reads the result.
         self._write({name: value for name, value in records.to_json(record).items() if name != "request"})
 
-    def on_progress(self, progress: host.Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Write the progress."""
         self._write(displays.to_json(progress))
 

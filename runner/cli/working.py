@@ -7,15 +7,12 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from runner.base import clock as clocks
 from runner.cli import console as consoles
 from runner.cli import displays
 from runner.cli import settings as settings_module
-
-if TYPE_CHECKING:
-    from runner.engine import host
+from runner.engine.progress import Progress
 
 _EVERY_S = 0.25
 
@@ -41,12 +38,10 @@ def watched(console: consoles.Console, clock: clocks.Clock, name: str, *, unit: 
         if show is None:
             yield _unseen
             return
-        from runner.engine import host  # much of the engine comes with it, and most commands end before they report
-
         show.started(name)
         stack.callback(show.ended, name)
         yield lambda done, total: show.progress(
-            host.Progress(node=name, completed=done, total=total, unit=unit, description="")
+            Progress(node=name, completed=done, total=total, unit=unit, description="")
         )
 
 
@@ -106,7 +101,7 @@ class _JsonLines:
     def started(self, node: str) -> None:
         """Say nothing: the first report says it."""
 
-    def progress(self, progress: host.Progress) -> None:
+    def progress(self, progress: Progress) -> None:
         """Write the progress."""
         now = self._clock.monotonic()
         with self._lock:

@@ -10,6 +10,7 @@ import msgspec
 from runner.base import clock, ids, log, redact
 from runner.base.jsonvalue import JsonObject
 from runner.engine import events
+from runner.engine.progress import Progress
 from runner.engine.request import Request
 from runner.engine.run_state import RunState
 from runner.engine.runs import RunDirectory
@@ -91,16 +92,6 @@ class Host(Protocol):
 
     def open(self, directory: RunDirectory, request: Request, token: str, logger: log.Logger) -> RunServices:
         """Open what a run works with; `token` marks all its processes."""
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an attempt is; `total` is None when nobody knows."""
-
-    node: str
-    completed: int
-    total: int | None
-    unit: str
-    description: str
 
 
 class Observer(Protocol):

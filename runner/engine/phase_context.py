@@ -11,7 +11,7 @@ from typing import TypeVar
 from runner.base import cancel as cancels
 from runner.base import clock as clocks
 from runner.base import ids, log, polling, secret
-from runner.engine import host
+from runner.engine.progress import Progress
 from runner.engine.session import Session
 from runner.plan.plan import PlanNode
 from runner.registry import driver as drivers
@@ -120,7 +120,7 @@ class Context:
                 return
             self._next_report = now + _PROGRESS_EVERY_S
         self._session.observer.on_progress(
-            host.Progress(node=self._node.id, completed=completed, total=total, unit=unit, description=description)
+            Progress(node=self._node.id, completed=completed, total=total, unit=unit, description=description)
         )
 
     def warn(self, message: str) -> None:

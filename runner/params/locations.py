@@ -13,7 +13,7 @@ from runner.base import clock as clocks
 from runner.base import errors, suggest
 from runner.base.jsonvalue import JsonObject, JsonValue
 from runner.locations import limited, read_only, urls
-from runner.registry import location, registry
+from runner.registry import location
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,17 +98,17 @@ def default(state_dir: Path) -> Target:
     return Target(label="", spec={"url": str(home / "repository")}, passphrase_file=str(home / "repository.key"))
 
 
-def open_location(target: Target, known: registry.Registry, clock: clocks.Clock) -> location.Location:
+def open_location(target: Target, types: Mapping[str, location.Factory], clock: clocks.Clock) -> location.Location:
     """Open a location as its profile allows it to be used; nothing is made there.
 
     Raises:
         UsageError: RT403 if its type is unknown, or its limits are off.
     """
-    opened = limited.wrap(open_unlimited(target, known), limited.limits_of(target.spec), clock)
+    opened = limited.wrap(open_unlimited(target, types), limited.limits_of(target.spec), clock)
     return read_only.ReadOnly(opened) if target.spec.get("readOnly") else opened
 
 
-def open_unlimited(target: Target, known: registry.Registry) -> location.Location:
+def open_unlimited(target: Target, types: Mapping[str, location.Factory]) -> location.Location:
     """Open a location as it is.
 
     Raises:
@@ -116,16 +116,14 @@ def open_unlimited(target: Target, known: registry.Registry) -> location.Locatio
     """
     url = target.spec.get("url")
     if "type" not in target.spec:
-        scheme = str(url).partition("://")[0].lower()
-        if scheme in known.locations and scheme not in urls.SCHEMES:
-            return known.locations[scheme]({"type": scheme, "url": url})
+        scheme, is_url, _ = str(url).lower().partition("://")
+        if is_url and scheme not in urls.SCHEMES and scheme in types:
+            return types[scheme]({"type": scheme, "url": url})
         return urls.open_url(str(url))
     kind = str(target.spec["type"])
-    if kind not in known.locations:
-        raise errors.UsageError(
-            f'there is no location type "{kind}"', code="RT403", hint=suggest.hint(kind, known.locations)
-        )
-    return known.locations[kind](target.spec)
+    if kind not in types:
+        raise errors.UsageError(f'there is no location type "{kind}"', code="RT403", hint=suggest.hint(kind, types))
+    return types[kind](target.spec)
 
 
 def _from_spec(label: str, spec: JsonObject) -> Target:

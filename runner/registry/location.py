@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -10,6 +10,7 @@ import msgspec
 
 from runner.base import cancel as cancels
 from runner.base import errors
+from runner.base.jsonvalue import JsonObject
 
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
 
@@ -108,6 +109,10 @@ class Location(Protocol):
 
     def sweep(self) -> int:
         """Remove what interrupted calls of dead processes left behind (temporary files); return how many."""
+
+
+# Opens a location from the `spec` of its profile.
+Factory: TypeAlias = Callable[[JsonObject], Location]
 
 
 def exists(place: Location, name: str) -> bool:

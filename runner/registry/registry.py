@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from runner.base import errors, suggest
-from runner.base.jsonvalue import JsonObject
-from runner.registry import driver, function, location
+from runner.registry import driver, location
+
+if TYPE_CHECKING:
+    from runner.registry import function
 
 DriverFactory: TypeAlias = Callable[[], driver.SnapshotDriver]
-LocationFactory: TypeAlias = Callable[[JsonObject], location.Location]
 
 
 class Registry:
@@ -20,7 +21,7 @@ class Registry:
         self,
         functions: Iterable[function.FunctionSpec] = (),
         drivers: Mapping[str, DriverFactory] | None = None,
-        locations: Mapping[str, LocationFactory] | None = None,
+        locations: Mapping[str, location.Factory] | None = None,
     ) -> None:
         self._functions: dict[str, function.FunctionSpec] = {}
         self.drivers = dict(drivers or {})

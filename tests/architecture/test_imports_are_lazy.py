@@ -45,3 +45,12 @@ def test_key_services_are_loaded_only_where_a_slot_asks_for_one(top: Path, tmp_p
     imported = _imported(top, tmp_path, "repository", "key", "list", *there)
     assert "cryptography" in imported
     assert imported & {"boto3", "botocore", "ssl", "http"} == set()
+
+
+@pytest.mark.parametrize("arguments", [("restore-points", "list"), ("repository", "check"), ("repository", "prune")])
+def test_what_works_on_a_repository_imports_nothing_of_what_runs_blueprints(
+    top: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    _imported(top, tmp_path, "repository", "init")
+    imported = _imported(top, tmp_path, *arguments)
+    assert imported & {"argon2", "jinja2", "jsonschema", "networkx", "pydantic", "yaml"} == set()

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from runner.app import foresee, prepare, stored
+from runner.app import stored
 from runner.base import clock, codes, errors, quantities
 from runner.base.jsonvalue import JsonObject
-from runner.cli import application, commanding, driving, extracting, follow_ups, options, phrases, preview, working
+from runner.cli import application, commanding, extracting, follow_ups, options, phrases, working
 from runner.cli import console as consoles
 from runner.model.restore_point import RestorePoint
 from runner.repository import failures
@@ -166,6 +166,10 @@ def restore(
             console, app, repository, found, include=include, to=to, overwrite=order["overwrite"], dry_run=dry_run
         )
         return codes.Exit.OK
+    # Here: the other commands need nothing of what prepares and drives runs, which takes long to import.
+    from runner.app import foresee, prepare
+    from runner.cli import driving, preview
+
     order["action"] = order["action"] or "restore"
     # Relative paths of its inputs start here: where the blueprint lay when it was stored means nothing now.
     stand_in = Path.cwd() / f"{found.blueprint}.yaml"

@@ -14,13 +14,14 @@ from rich import progress as rich_progress
 from runner.base import clock
 from runner.cli import console, displays, loglines, pace, phrases, progress, settings
 from runner.cli.commands import logs
-from runner.engine import host, runs
+from runner.engine import runs
+from runner.engine.progress import Progress
 from tests.unit.cli import sample_blueprints as blueprints
 from tests.unit.cli.conftest import Cli
 
 
-def report(completed: int, total: int | None = None, unit: str = "bytes", description: str = "") -> host.Progress:
-    return host.Progress(node="files", completed=completed, total=total, unit=unit, description=description)
+def report(completed: int, total: int | None = None, unit: str = "bytes", description: str = "") -> Progress:
+    return Progress(node="files", completed=completed, total=total, unit=unit, description=description)
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def standard_error(terminal: console.Console) -> io.StringIO:
         (report(3, 9, "files", "a.txt"), "3 of 9 files a.txt"),
     ],
 )
-def test_progress_is_said_in_units_of_people(given: host.Progress, expected: str) -> None:
+def test_progress_is_said_in_units_of_people(given: Progress, expected: str) -> None:
     assert displays.amount(given) == expected
 
 

@@ -15,7 +15,7 @@ from runner.base import clock, diagnostic, errors
 from runner.base.jsonvalue import JsonValue
 from runner.locations import directory
 from runner.params import configuration, locations
-from runner.registry import location, registry
+from runner.registry import location
 
 NAS = {"type": "directory", "path": "/mnt/nas", "passphraseFile": "/etc/nas.key"}
 
@@ -91,7 +91,7 @@ def test_a_pinned_location_reads_its_passphrase_from_that_file_only() -> None:
 
 
 def test_a_url_is_opened_without_touching_it(tmp_path: Path) -> None:
-    opened = locations.open_location(choose(f"file://{tmp_path}/new"), registry.Registry(), clock.FakeClock())
+    opened = locations.open_location(choose(f"file://{tmp_path}/new"), {}, clock.FakeClock())
     assert isinstance(opened, directory.Directory)
     assert not (tmp_path / "new").exists()
 
@@ -103,9 +103,9 @@ def test_a_location_type_of_a_plugin_is_opened_by_url_and_by_profile() -> None:
         asked.append(spec)
         return directory.Directory("/x")
 
-    known = registry.Registry(locations={"tape": factory})
-    locations.open_location(choose("tape://drive/1"), known, clock.FakeClock())
-    locations.open_location(choose("vault", vault={"type": "tape", "slot": "7"}), known, clock.FakeClock())
+    types = {"tape": factory}
+    locations.open_location(choose("tape://drive/1"), types, clock.FakeClock())
+    locations.open_location(choose("vault", vault={"type": "tape", "slot": "7"}), types, clock.FakeClock())
     assert asked == [{"type": "tape", "url": "tape://drive/1"}, {"type": "tape", "slot": "7"}]
 
 
@@ -113,7 +113,7 @@ def test_an_unknown_location_type_suggests_the_closest() -> None:
     with pytest.raises(errors.UsageError) as caught:
         locations.open_location(
             choose("x", x={"type": "directry"}),
-            registry.Registry(locations={"directory": lambda spec: directory.Directory("/x")}),
+            {"directory": lambda spec: directory.Directory("/x")},
             clock.FakeClock(),
         )
     assert caught.value.hint == 'did you mean "directory"?'

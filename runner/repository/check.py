@@ -118,12 +118,11 @@ class _Check:
         # First of all, because then it is known what is needed of packs that no segment names.
         suspect = [point for point in found if self._walk(point, everything)]
         is_chosen = check_packs.share_of_week(self._repo.clock.now(), percent)
-        concerned: dict[str, dict[str, str]] = {}
         while True:
             before = self._index.parts
             unused = self._held.look(is_chosen)
-            if suspect or self._held.wrong or self._problems or self._index.recovered:
-                concerned = self._concerned(found)
+            is_odd = suspect or self._held.wrong or self._problems or self._index.recovered
+            concerned = self._concerned(found) if is_odd else {}
             conditions = self._conditions([point for point in found if point.id in concerned])
             if not (self._held.wrong or concerned) or self._is_settled(before):
                 break

@@ -54,7 +54,7 @@ class PackCheck:
         self.indexed = self._index.steadily(lambda: Counter(record.pack for record in self._index.entries()))
         unused = self._list()
         named = {*self.indexed, *(pack for segment in self._index.recovered for pack in segment.packs)}
-        chosen = [salt for salt in named if salt in self.wrong or salt not in self._looked]
+        chosen = [salt for salt in sorted(named) if salt in self.wrong or salt not in self._looked]
         self.wrong = {}
         done, total = len(self._looked), len(self._looked) + len(chosen)
         chunks = reader.Reader(self._repo.location, self._repo.keys, self._index, rehash=True)

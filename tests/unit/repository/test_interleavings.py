@@ -253,8 +253,11 @@ def play_script(steps: Sequence[str], step: int) -> None:
     """Stop one program of a script at each of its calls, or at every so many, and let others go on meanwhile."""
     names = sorted({each.partition(" ")[0] for each in steps})
     (stopped,) = (each.removesuffix(" *") for each in steps if each.endswith(" *"))
-    for calls in range(step // 2, calls_of(stopped) + 1, step):
-        play(names, scripted(steps, calls), World(), may_fail="sleep" in names)
+    for calls in itertools.count(step // 2, step):
+        world = World()
+        play(names, scripted(steps, calls), world, may_fail="sleep" in names)
+        if world.stage.programs[stopped].calls < calls:
+            break  # it has ended before it was to stop
 
 
 WHILE_OTHERS_WAIT = ("v 10", "prune", "w *", "v", "again", "w")
@@ -267,6 +270,7 @@ SCRIPTS = [
     ("check *", "w", "prune", "check"),
     ("check *", "delete", "prune", "check"),
     ("check *", "prune", "w", "again", "check"),
+    ("w", "check *", "prune", "check"),
     ("prune *", "check", "prune"),
     ("w *", "check", "w"),
     ("v *", "prune", "w", "v", "again"),

@@ -131,7 +131,10 @@ class Application:
                 self.note(f"run {directory.id} cannot be read: {error.message}")
 
     def expire_runs(self) -> None:
-        """Remove old runs; one whose journal is damaged stays, and does not keep others from running."""
+        """Remove leftovers and old runs; one whose journal is damaged stays, and does not keep others from running."""
+        from runner.engine import groups
+
+        groups.sweep(self.state_dir)
         try:
             self.runs.expire()
         except errors.PermanentError as error:

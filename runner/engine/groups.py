@@ -20,6 +20,9 @@ from runner.base import errors, files, ids
 from runner.engine import events
 from runner.engine.runs import RunDirectory
 
+_DIRECTORY = "groups"
+_LOCK = ".lock"
+
 
 class Busy(msgspec.Struct, frozen=True):
     """The run that has a group, or has it next; `message` says so in one sentence, `hint` what can be done."""
@@ -64,13 +67,21 @@ def release(run: RunDirectory, group: str) -> None:
             record["owner"] = None
 
 
+def sweep(state_dir: Path) -> None:
+    """Remove what processes have left that were killed while they wrote the record of a group."""
+    for partial in state_dir.glob(f"{_DIRECTORY}/.*.partial"):
+        # Who has the lock knows that nobody is writing.
+        with _locked(partial.with_name(partial.name.split(".")[1] + _LOCK)):
+            partial.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _record(run: RunDirectory, group: str) -> Iterator[dict[str, Any]]:
     """Hold the record of a group; what the context made of it is stored."""
-    directory = run.path.parent.parent / "groups"
+    directory = run.path.parent.parent / _DIRECTORY
     files.make_directories(directory)
     path = directory / f"{ids.token(group)}.json"
-    with _locked(path.with_suffix(".lock")):
+    with _locked(path.with_suffix(_LOCK)):
         before = path.read_text(encoding="utf-8") if path.exists() else "{}"
         record: dict[str, Any] = {"group": group, "owner": None, "waiting": [], **json.loads(before)}
         yield record

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -168,3 +171,24 @@ def test_a_run_makes_no_more_attempts_at_once_than_it_may(tmp_path: Path, width:
     bench.run(plan(*phases, concurrency=Concurrency(max_parallel=width)))
 
     assert most == width
+
+
+DYING = """
+import os, pathlib, signal, sys
+from runner.base import files
+from runner.engine import groups, runs
+files.os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+groups.release(runs.RunDirectory(pathlib.Path(sys.argv[1])), sys.argv[2])
+"""
+
+
+def test_nothing_is_left_of_a_process_that_died_while_it_gave_a_group_back(bench: Bench) -> None:
+    run = interrupted(bench)
+    state_dir = run.path.parent.parent
+    died = subprocess.run([sys.executable, "-c", DYING, run.path, "orders"], check=False)
+    assert died.returncode == -signal.SIGKILL
+    before = sorted(path.name for path in (state_dir / "groups").iterdir())
+    groups.sweep(state_dir)
+    assert len(before) == 3
+    assert sorted(path.suffix for path in (state_dir / "groups").iterdir()) == [".json", ".lock"]
+    assert groups.admit(run, "orders", queue=False) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
+import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
@@ -242,22 +243,23 @@ def test_in_hundreds_of_orders(game: Callable[[int], None]) -> None:
         game(seed)
 
 
-def calls_of(program: str) -> int:
-    """Return how many calls a program makes when it is alone."""
+def programs_of(steps: Sequence[str]) -> list[str]:
+    return sorted({each.partition(" ")[0] for each in steps})
+
+
+def calls_of(steps: Sequence[str]) -> int:
+    """Return how many calls the program of a step like `w *` makes in a script when it is not stopped there."""
     world = World()
-    world.stage.run(world.bodies([program]), lambda ready, _: ready[0])
-    return world.stage.programs[program].calls
+    world.stage.run(world.bodies(programs_of(steps)), scripted(steps, sys.maxsize))
+    (stopped,) = (each.removesuffix(" *") for each in steps if each.endswith(" *"))
+    return world.stage.programs[stopped].calls
 
 
 def play_script(steps: Sequence[str], step: int) -> None:
     """Stop one program of a script at each of its calls, or at every so many, and let others go on meanwhile."""
-    names = sorted({each.partition(" ")[0] for each in steps})
-    (stopped,) = (each.removesuffix(" *") for each in steps if each.endswith(" *"))
-    for calls in itertools.count(step // 2, step):
-        world = World()
-        play(names, scripted(steps, calls), world, may_fail="sleep" in names)
-        if world.stage.programs[stopped].calls < calls:
-            break  # it has ended before it was to stop
+    names = programs_of(steps)
+    for calls in range(step // 2, calls_of(steps) + 1, step):
+        play(names, scripted(steps, calls), World(), may_fail="sleep" in names)
 
 
 WHILE_OTHERS_WAIT = ("v 10", "prune", "w *", "v", "again", "w")
@@ -300,12 +302,10 @@ LOSSES_OF_SEGMENTS = [("w *", "lose", "prune", "again", "w"), ("w", "prune *", "
 
 def play_losing(steps: Sequence[str], step: int) -> int:
     """Do what `play_script` does where a segment is lost; return how often somebody has noticed it."""
-    names = sorted({each.partition(" ")[0] for each in steps})
-    (stopped,) = (each.removesuffix(" *") for each in steps if each.endswith(" *"))
     noticed = 0
-    for calls in range(calls_of(stopped), 0, -step):
+    for calls in range(calls_of(steps), 0, -step):
         world = World()
-        outcomes = world.stage.run(world.bodies(names), scripted(steps, calls))
+        outcomes = world.stage.run(world.bodies(programs_of(steps)), scripted(steps, calls))
         problems = [outcome for outcome in outcomes.values() if isinstance(outcome, BaseException)]
         for problem in problems:
             if not isinstance(problem, failures.RepositoryDamaged):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from runner.app import location_types
+from runner.app import builtins, location_types
 from runner.base import clock as clocks
 from runner.base import errors, jsonvalue, own_places, redact
 from runner.base.jsonvalue import JsonObject
@@ -69,7 +69,6 @@ class Application:
 
     @cached_property
     def _loaded(self) -> tuple[registry.Registry, list[plugins.Plugin]]:
-        from runner.app import builtins
         from runner.registry import plugins
 
         known = builtins.registry_of_builtins()

@@ -16,29 +16,24 @@ _PARAMETERS = zstandard.ZstdCompressionParameters.from_level(1, write_checksum=F
 _SMALL = 32 * 1024
 
 
-class _Own(threading.local):
-    """What each thread has for itself: no two may use a compressor at once, and making one costs more than a chunk."""
+class Compressor(threading.local):
+    """Compresses chunks; safe from several threads.
+
+    Each thread has one of its own: no two may use one at once, and making one costs more than a chunk.
+    """
 
     def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(compression_params=_PARAMETERS)
-
-
-class Compressor:
-    """Compresses chunks; safe from several threads."""
-
-    def __init__(self) -> None:
-        self._own = _Own()
+        self._frames = zstandard.ZstdCompressor(compression_params=_PARAMETERS)
 
     def compress(self, chunk: Buffer) -> bytes:
         """Return the frame of a chunk."""
-        return self._own.compressor.compress(chunk)
+        return self._frames.compress(chunk)
 
     def compress_all(self, chunks: list[Buffer]) -> Iterable[bytes]:
         """Return the frames of some chunks, in order."""
-        compressor = self._own.compressor
         # One call for all refuses to compress nothing at all, which a single empty chunk would be.
         if len(chunks) == 1 or sum(map(len, chunks)) > _SMALL * len(chunks):
-            return map(compressor.compress, chunks)
+            return map(self._frames.compress, chunks)
         # In one call: behind each one of its own, this thread would wait for the one that reads the files.
-        compressed = compressor.multi_compress_to_buffer(chunks)
+        compressed = self._frames.multi_compress_to_buffer(chunks)
         return [compressed[number].tobytes() for number in range(len(chunks))]

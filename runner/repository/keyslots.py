@@ -149,13 +149,13 @@ def add(
         clock: The time.
     """
     salt, created = random(_SALT_SIZE), clock.now()
-    kdf, price = _HKDF, {}
+    described: dict[str, encoding.CborValue] = {"kdf": _HKDF, "salt": salt}
     if generated.is_passphrase(passphrase):
         wrapping = _derived(passphrase, salt)
     else:
-        kdf, wrapping = _ARGON2ID, _stretched(passphrase, salt, cost)
+        wrapping = _stretched(passphrase, salt, cost)
         price = {"memoryKiB": cost.memory_kib, "iterations": cost.iterations, "lanes": cost.lanes}
-    described: dict[str, encoding.CborValue] = {"kdf": kdf, "salt": salt, **price}
+        described = {"kdf": _ARGON2ID, "salt": salt, **price}
     return _store(location, keys, wrapping, described, created=created, random=random)
 
 
